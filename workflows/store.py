@@ -132,18 +132,19 @@ class LeasedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A key-value pair written with a settlement (results of Huey pipelines)."""
+    """A value of space `result`, written with a settlement (Huey's results)."""
 
     key: str
     value: bytes
+    ttl_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
     """One member of a fan-in ends; the last one enqueues `job` (a Huey chord).
 
-    The member's `value` is kept as the value `{key}:{index}`, counted once per index
-    however often it is reported.
+    The member's `value` is kept in space `join` as `{key}:{index}`, counted once per
+    index however often it is reported; the first report of an index wins.
     """
 
     key: str
@@ -180,13 +181,17 @@ class Complete(Settlement):
 class Retry(Settlement):
     """Run it again `delay_ms` from now (or at `run_at`).
 
-    `spend=False` (RetryAfter, Snooze): the attempt is not counted.
+    `spend=False` (RetryAfter, Snooze): the attempt is not counted. `linger`: the
+    function still runs (a timeout in a thread): this token's place in the queue's
+    concurrency and its locks stay held until `Return`, or until its lease, which
+    `renew` still extends, runs out and is swept (without a stall).
     """
 
     failure: bytes = b""  # JSON of engine.failure.Failure; empty: none
     delay_ms: int = 0
     run_at: int | None = None
     spend: bool = True
+    linger: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,13 +199,23 @@ class Bury(Settlement):
     """The job is dead: it becomes a dead letter of its queue. Spends the attempt.
 
     `spend=False` for what never ran (undecodable, unknown type). `remove`: keep no
-    record of it (`remove_on_fail=True`); it is counted all the same.
+    record of it (`remove_on_fail=True`); it is counted all the same. `linger`: as in
+    Retry.
     """
 
     failure: bytes
     reason: DeadReason
     spend: bool = True
     remove: bool = False
+    linger: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return(Settlement):
+    """The function of a lingering token returned: free its place and its locks.
+
+    Status OK, also on repeats and when nothing lingers; the job's state is not touched.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,6 +539,7 @@ class Store(KeyValues, Protocol):
         (`stalled`). If the previous sweep is more than two intervals ago (the store was
         down, the machine slept), leases that end before now + `interval_ms` are first
         extended by their own length instead, each at most once until it is renewed.
+        Lingering tokens whose lease ran out are dropped (not listed).
         """
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
