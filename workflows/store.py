@@ -10,6 +10,14 @@ integer milliseconds (`…_ms`). A store made with a `clock` works in *test mode
 takes every "now" from that clock. Only a namespace created in test mode accepts
 this, and such a namespace accepts nothing else.
 
+Order: one sequence numbers the *places* of the whole store. Every entry into waiting
+or delayed takes the next place; only a stall and a release keep the old one. Waiting
+jobs are ordered by (priority, place), delayed by (run_at, place), leases by (end, job
+id), ended jobs by (finished_at, job id).
+
+Limits and steps: a `limit` is 1 to MAX_STEP, or the call is refused. A step on an
+unknown queue finds nothing. Refused means InvalidArgumentError and no change.
+
 Any operation may raise `StoreUnavailableError`; those that grow the store may raise
 `StoreFullError`. Adapters: `workflows.stores.sqlite`, `workflows.stores.redis`.
 """
@@ -35,9 +43,10 @@ class NewJob:
     """A job to accept.
 
     At most one of `delay_ms` (from the store's now) and `run_at` is set; a time that
-    is not in the future means waiting at once. `priority`: smaller first. `dedup_id`
-    admits one live job per (queue, dedup_id); it is free again when its owner ends or
-    is removed. `headers`: bytes that belong to the message but are not its payload.
+    is not in the future means waiting at once. `priority`: smaller first, finite.
+    `dedup_id` admits one live job per (queue, dedup_id); it is free again when its
+    owner ends or is removed. `headers`: bytes that belong to the message but are not
+    its payload. Id, queue and type are not empty.
     """
 
     id: str
@@ -48,7 +57,7 @@ class NewJob:
     priority: float = 0
     delay_ms: int = 0
     run_at: int | None = None
-    expires_ms: int | None = None  # from the store's now; not started by then: expired
+    expires_ms: int | None = None  # from the store's now; pending then: expired
     max_stalls: int = 3
     dedup_id: str | None = None
     trace: str = ""  # W3C traceparent
@@ -92,8 +101,9 @@ class Claim:
 
     `slots`: jobs that can start now; `prefetch`: more, to be buffered. Jobs that
     stalled before (*suspects*) are granted only within `slots`, at most `suspects`
-    of them. `id` is fresh per claim and becomes the lease token of every job it
-    grants. A repeated id returns only those jobs that this token still holds.
+    of them; the others are passed over. `id` is fresh per claim and becomes the lease
+    token of every job it grants. A repeated id returns only those jobs that this token
+    still holds, as they are now (a claim that got nothing may be answered anew).
     """
 
     id: str
@@ -119,7 +129,7 @@ class LeasedJob:
     stalls: int
     priority: float
     created_at: int
-    ready_at: int  # when it last became waiting (delays do not count as waiting)
+    ready_at: int  # as in JobRecord
     first_started_at: int  # of its first claim since enqueue or dead-letter retry
     started_at: int  # of this claim
     expires_at: int | None
@@ -158,8 +168,12 @@ class Join:
 class Settlement:
     """The end of one lease, fenced by (job_id, token). Use a subclass.
 
-    `jobs` are enqueued, `values` written, `join` reported and all locks of the token
-    freed in the same write. Follow-up jobs whose id exists already are skipped.
+    `jobs` are enqueued, `values` written, `join` reported and all locks of the lease
+    freed in the same write. Follow-up jobs whose id or dedup_id is taken are skipped.
+    A lease that ran out holds until it is swept.
+
+    If somebody asked to cancel the job, a Retry or Release (and a stall) does not make
+    it pending again: it ends as by Cancel (a Retry's `linger` holds).
     """
 
     job_id: str
@@ -198,9 +212,9 @@ class Retry(Settlement):
 class Bury(Settlement):
     """The job is dead: it becomes a dead letter of its queue. Spends the attempt.
 
-    `spend=False` for what never ran (undecodable, unknown type). `remove`: keep no
-    record of it (`remove_on_fail=True`); it is counted all the same. `linger`: as in
-    Retry.
+    `spend=False` for what never ran (undecodable, unknown type): no attempt counted,
+    no run measured, but listed in the history. `remove`: keep no record of it
+    (`remove_on_fail=True`); it is counted all the same. `linger`: as in Retry.
     """
 
     failure: bytes
@@ -222,9 +236,10 @@ class Return(Settlement):
 class Release(Settlement):
     """Give it back: waiting again with its old priority and place, no attempt spent.
 
-    `started=False`: it had only been buffered; its rate-limit slot is refunded and
-    nothing is recorded. `started=True`: counted; after MAX_RELEASES of these each
-    further one counts as a stall (and may make it dead, as in `sweep`).
+    `started=False`: it had only been buffered; its rate-limit slot is refunded (if the
+    window of its claim is still open) and nothing is recorded, its `ready_at` stays.
+    `started=True`: counted; after MAX_RELEASES of these each further one counts as a
+    release and as a stall too (and may make it dead, as in `sweep`).
     """
 
     started: bool
@@ -232,12 +247,15 @@ class Release(Settlement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel(Settlement):
-    """The job was cancelled while it ran (or was found revoked). State cancelled."""
+    """The job was cancelled while it ran (or was found revoked). State cancelled.
+
+    Spends no attempt; the run is listed in the history.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire(Settlement):
-    """The job was found expired after its claim. State expired."""
+    """The job was found expired after its claim. State expired; no attempt."""
 
 
 class SettleStatus(StrEnum):
@@ -282,7 +300,7 @@ class Swept:
     job_id: str
     queue: str
     type: str
-    outcome: Literal["extended", "stalled", "dead"]
+    outcome: Literal["extended", "stalled", "dead", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +311,7 @@ class Step:
     more: bool
 
 
-# -- records to read --------------------------------------------------------------------
+# -- records to read ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,15 +344,15 @@ class JobRecord:
     releases: int
     max_stalls: int
     created_at: int
-    run_at: int | None  # delayed: when it is due
-    ready_at: int
+    run_at: int | None  # when it is due; delayed only
+    ready_at: int  # when it last became waiting (promoted: its run_at; delayed: run_at)
     expires_at: int | None
     started_at: int | None  # of the newest claim
     finished_at: int | None
     owner: str | None  # of the lease, or of the newest one
     lease_until: int | None  # active only
-    cancel_requested: bool
-    dedup_id: str | None
+    cancel_requested: bool  # active only
+    dedup_id: str | None  # None after a dead-letter retry: it is not taken again
     result: bytes | None
     failure: bytes  # of the newest failure
     reason: DeadReason | None
@@ -353,10 +371,12 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """Limits of a queue over all processes; None is no limit.
+    """Limits of a queue over all processes; None is no limit; numbers are >= 1.
 
     The rate is a fixed window that begins with the first claim in it (BullMQ's
-    limiter): at most `rate_max` claims per `rate_ms`, retries included.
+    limiter): at most `rate_max` claims per `rate_ms`, retries included. Both are set
+    or neither. A window keeps its start and count when limits change, and is measured
+    by those that hold; claims without a rate limit are not counted.
     """
 
     concurrency: int | None = None
@@ -369,7 +389,8 @@ class QueueInfo:
     """A queue: how many records per state, totals since ever, settings.
 
     `totals` keys: enqueued, completed, cancelled, expired, stalled, retried (attempts
-    that failed and will run again), released, `dead:<reason>`. They only grow.
+    that were spent and will run again), released (started only), `dead:<reason>`.
+    They only grow; a key that is missing is 0.
     `limits` is what holds: the operator's setting if there is one, else the declared.
     """
 
@@ -388,8 +409,8 @@ class Minute:
     """Counts of one queue in one minute (`minute` = now // 60_000).
 
     Keys: enqueued completed retried dead cancelled expired stalled; `w<n>` and `r<n>`:
-    finished attempts (completed, retried or dead, of jobs that ran) per bucket n of
-    engine.histogram, of their wait (started_at - ready_at) and their run.
+    spent attempts (completed, retried, buried) per bucket n of engine.histogram, of
+    their wait (started_at - ready_at) and their run.
     """
 
     minute: int
@@ -445,7 +466,7 @@ class FireStatus(StrEnum):
     MISSED = "missed"  # the slot was not `slot` any more, or it is paused or gone
 
 
-# -- the protocol -------------------------------------------------------------------------
+# -- the protocol -------------------------------------------------------------------
 
 
 class KeyValues(Protocol):
@@ -466,12 +487,13 @@ class KeyValues(Protocol):
         value: bytes,
         *,
         ttl_ms: int | None = None,
-        token: str | None = None,
+        lease: tuple[str, str] | None = None,
     ) -> bool:
         """Set a value unless one exists; return whether it was set.
 
-        With `token`, the value belongs to that lease: it goes when the lease is
-        settled, released or swept. If no active job holds the token, nothing is set.
+        With `lease` (job id, token; a token alone is shared by all jobs of its claim),
+        the value belongs to that lease: it goes when the lease is settled, released or
+        swept. If the lease does not hold (active or lingering), nothing is set.
         """
 
     def get_values(self, space: str, keys: Sequence[str]) -> dict[str, bytes]:
@@ -517,9 +539,10 @@ class Store(KeyValues, Protocol):
         """Settle what is done and claim what is next, as one write.
 
         Settlements apply in order, each on its own fence: LOST and ALREADY change
-        nothing and do not hinder the others. The claim then promotes due jobs, drops
-        expired ones, and grants per queue in order of (priority, place), within pause,
-        concurrency (active jobs, over all processes) and rate limit.
+        nothing and do not hinder the others. The claim then does what `promote_due`
+        and `expire_due` do (all queues, MAX_STEP each), and grants per queue in order
+        of (priority, place), within pause, concurrency (active and lingering, over all
+        processes) and rate limit. A repeated claim only reads.
         """
 
     def renew(
@@ -528,7 +551,8 @@ class Store(KeyValues, Protocol):
         """Extend the leases (job id, token) that still hold, to now + `lease_ms`.
 
         A lease that was settled, swept or granted to somebody else is lost and stays
-        so. One that ran out but was not swept yet still holds.
+        so. One that ran out but was not swept yet still holds. The token is the fence;
+        `owner` is for people.
         """
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
@@ -536,21 +560,24 @@ class Store(KeyValues, Protocol):
 
         An expired lease costs a stall, not an attempt: the job waits again with its
         old priority and place, or, with more than `max_stalls` stalls, is a dead letter
-        (`stalled`). If the previous sweep is more than two intervals ago (the store was
-        down, the machine slept), leases that end before now + `interval_ms` are first
-        extended by their own length instead, each at most once until it is renewed.
-        Lingering tokens whose lease ran out are dropped (not listed).
+        (`stalled`; the history shows the run as stalled either way). A lease has run
+        out when its end is not in the future. If the previous sweep is more than two
+        intervals ago (the store was down, the machine slept) or there was none, leases
+        that end before now + `interval_ms` are first extended to now + their own
+        length instead, each at most once until it is renewed; while `limit` leaves some
+        unextended, the gap lasts. Lingering tokens follow the same rules, but are
+        dropped without a stall when they run out; they are not listed.
         """
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
-        """Make due delayed jobs waiting, in order of (run_at, place).
+        """Make due delayed jobs waiting, in order of (run_at, place), in new places.
 
         Returns how many, and in how many ms the next one is due (0: at once; None: no
         delayed job).
         """
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:
-        """Move waiting and delayed jobs past `expires_at` to expired."""
+        """Move waiting and delayed jobs to expired whose `expires_at` has come."""
 
     def bury_unknown(
         self, *, grace_ms: int, interval_ms: int, limit: int = MAX_STEP
@@ -558,8 +585,8 @@ class Store(KeyValues, Protocol):
         """Bury waiting jobs of types that no living worker has known for `grace_ms`.
 
         Alive: heartbeat within 3 x `interval_ms`. Time counts only while this runs at
-        least every two intervals, so an outage of all workers buries nothing. Reason
-        `unknown_type`. Returns the ids.
+        least every two intervals (a longer pause starts it anew), so an outage of all
+        workers buries nothing. Reason `unknown_type`; no attempt. Returns the ids.
         """
 
     def heartbeat(self, worker: WorkerInfo) -> None:
@@ -590,19 +617,19 @@ class Store(KeyValues, Protocol):
     def reschedule(
         self, job_id: str, *, delay_ms: int = 0, run_at: int | None = None
     ) -> JobState:
-        """Give a pending job a new due time. NotFoundError, ConflictError."""
+        """Give a pending job a new due time and place. NotFoundError, ConflictError."""
 
     def promote(self, job_id: str) -> None:
         """Make a delayed job waiting now. NotFoundError; ConflictError otherwise."""
 
     def remove(self, job_id: str) -> None:
-        """Delete a job that is not active, and all of it. NotFoundError, ConflictError."""
+        """Delete all of a job, unless it is active. NotFoundError, ConflictError."""
 
     def retry_dead(self, job_id: str) -> None:
         """Make a dead letter waiting: same id, history and priority kept.
 
-        Attempts and stalls start anew, its dedup_id is not taken again.
-        NotFoundError; ConflictError if it is not failed.
+        Attempts, stalls and releases start anew; its dedup_id is not taken again and
+        it no longer expires. NotFoundError; ConflictError if it is not failed.
         """
 
     def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
@@ -625,7 +652,10 @@ class Store(KeyValues, Protocol):
         keep: int | None,
         limit: int = MAX_STEP,
     ) -> Step:
-        """Delete terminal records older than `age_ms` or beyond the `keep` newest."""
+        """Delete terminal records older than `age_ms` or beyond the `keep` newest.
+
+        Oldest first. Refused for a live state.
+        """
 
     def declare_queue(self, queue: str, limits: QueueLimits) -> None:
         """Make a queue known, with the limits that code declares."""
@@ -644,8 +674,8 @@ class Store(KeyValues, Protocol):
     def upsert_schedule(self, schedule: Schedule) -> None:
         """Create or change a schedule.
 
-        If the stored one has the same `spec`, its slot, pause and last firing stay;
-        otherwise its slot is `schedule.next_at` and its pause stays.
+        If the stored one has the same `spec`, its slot stays; otherwise its slot is
+        `schedule.next_at`. Its pause and last firing stay; a new one has not fired.
         """
 
     def fire_schedule(
@@ -661,7 +691,9 @@ class Store(KeyValues, Protocol):
 
         Holds only if `next_at` of the stored schedule is `slot` and it is not paused.
         With `skip_overlap`, nothing is enqueued while its last job is live. Job ids are
-        `sched:<id>:<slot>`; one that exists already is skipped.
+        `sched:<id>:<slot>`; one that exists already is skipped. `last_slot` moves with
+        the slot; `last_fired_at` and `last_job_id` (the last of `jobs`) only if fired
+        with jobs.
         """
 
     def delete_schedule(self, schedule_id: str) -> bool:
@@ -727,4 +759,3 @@ class StoreOptions:
     namespace: str = "workflows"
     clock: Callable[[], int] | None = None  # test mode
     overrides: frozenset[str] = field(default_factory=frozenset)  # accepted risks
-
