@@ -1,0 +1,120 @@
+"""Settings: which source wins, what is refused, and that nothing secret is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from workflows.exceptions import SettingsError
+from workflows.settings import DEFAULT_STORE, load_settings
+
+Environment = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: Environment, tmp_path: Path) -> Environment:
+    """An environment without any setting, in an empty directory."""
+    for name in ("STORE", "NAMESPACE", "IMPORTS", "ALLOW", "LEASE"):
+        monkeypatch.delenv(f"WORKFLOWS_{name}", raising=False)
+    for name in ("HOST", "PORT", "PASSWORD", "DB"):
+        monkeypatch.delenv(f"REDIS_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def problems() -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value).splitlines()
+
+
+def test_the_default_store_is_a_sqlite_file_under_var() -> None:
+    assert load_settings().store_url == DEFAULT_STORE
+
+
+def test_redis_host_selects_redis_as_in_the_guide(environment: Environment) -> None:
+    environment.setenv("REDIS_HOST", "localhost")
+    environment.setenv("REDIS_PORT", "6380")
+    environment.setenv("REDIS_PASSWORD", "")
+    assert load_settings().store_url == "redis://localhost:6380/0"
+
+
+def test_a_redis_password_is_quoted_into_the_url(environment: Environment) -> None:
+    environment.setenv("REDIS_HOST", "::1")
+    environment.setenv("REDIS_PASSWORD", "p@ss/w:rd")
+    assert load_settings().store_url == "redis://:p%40ss%2Fw%3Ard@[::1]:6379/0"
+
+
+def test_the_store_url_wins_over_redis_host(environment: Environment) -> None:
+    environment.setenv("REDIS_HOST", "localhost")
+    environment.setenv("WORKFLOWS_STORE", "sqlite:////srv/jobs.db")
+    assert load_settings().store_url == "sqlite:////srv/jobs.db"
+
+
+def test_the_dotenv_file_is_read_and_the_environment_wins(
+    environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "REDIS_HOST=from-file\n"
+        "REDIS_PASSWORD=  # Optional, leave empty if no password\n"
+        "WORKFLOWS_LEASE=5\n"
+        "OTHER_PROGRAM=1\n"
+    )
+    environment.setenv("WORKFLOWS_LEASE", "7.5")
+    settings = load_settings()
+    assert settings.store_url == "redis://from-file:6379/0"
+    assert settings.lease_ms == 7500
+
+
+def test_lists_are_separated_by_commas(environment: Environment) -> None:
+    environment.setenv("WORKFLOWS_IMPORTS", "my.jobs, my.tasks,")
+    assert load_settings().imports == ("my.jobs", "my.tasks")
+
+
+def test_every_problem_has_one_line_that_names_its_variable(
+    environment: Environment,
+) -> None:
+    environment.setenv("WORKFLOWS_STORE", "mysql://user:geheim@host/db")
+    environment.setenv("WORKFLOWS_LEASE", "soon")
+    environment.setenv("WORKFLOWS_IMPORTS", "my jobs")
+    environment.setenv("REDIS_PORT", "70000")
+    lines = problems()
+    assert [line.split(":")[0] for line in lines] == [
+        "WORKFLOWS_STORE",
+        "REDIS_PORT",
+        "WORKFLOWS_IMPORTS",
+        "WORKFLOWS_LEASE",
+    ]
+    assert "geheim" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite://jobs.db", "redis:///0", "jobs.db"]
+)
+def test_a_url_that_names_no_store_is_refused(
+    url: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_STORE", url)
+    assert problems()[0].startswith("WORKFLOWS_STORE: ")
+
+
+def test_a_wrong_port_is_refused_without_repeating_it(environment: Environment) -> None:
+    environment.setenv("WORKFLOWS_STORE", "redis://me:unquoted/geheim@host/0")
+    assert problems()[0].startswith("WORKFLOWS_STORE: has a port that is no number")
+    assert "unquoted" not in problems()[0]
+
+
+def test_a_misspelt_variable_is_a_problem_with_a_hint(environment: Environment) -> None:
+    environment.setenv("WORKFLOWS_STOER", "redis://localhost")
+    assert problems() == [
+        "WORKFLOWS_STOER: there is no such setting; did you mean WORKFLOWS_STORE?"
+    ]
+
+
+def test_no_rendering_shows_a_password(environment: Environment) -> None:
+    environment.setenv("WORKFLOWS_STORE", "redis://me:geheim@host/0?password=geheim")
+    environment.setenv("REDIS_PASSWORD", "geheim")
+    settings = load_settings()
+    shown = settings.masked()
+    assert shown["WORKFLOWS_STORE"] == "redis://me:***@host/0?password=***"
+    assert shown["REDIS_PASSWORD"] == "***"
+    assert "geheim" not in f"{settings!r} {settings} {shown}"

@@ -1,0 +1,183 @@
+"""What can be set from outside: environment variables, and `.env` beside them."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workflows.exceptions import SettingsError
+from workflows.store import StoreOptions
+from workflows.telemetry import LogFormat, mask
+
+PREFIX = "WORKFLOWS_"
+DEFAULT_STORE = "sqlite:///./var/workflows.db"
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: restarting does not help
+
+_SCHEMES = ("sqlite", "redis", "rediss", "unix")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _split(value: object) -> object:
+    """Read `a, b` as a list; empty parts do not count."""
+    if isinstance(value, str):
+        return [part for piece in value.split(",") if (part := piece.strip())]
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """All settings. `load_settings` reads them; each field is one variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    store: SecretStr | None = None
+    redis_host: str | None = Field(None, alias="REDIS_HOST")
+    redis_port: int = Field(6379, alias="REDIS_PORT", ge=1, le=65535)
+    redis_password: SecretStr | None = Field(None, alias="REDIS_PASSWORD")
+    redis_db: int = Field(0, alias="REDIS_DB", ge=0)
+    namespace: str = Field("workflows", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    imports: CommaList = ("workflows.jobs",)
+    allow: CommaList = ()
+    lease: float = Field(30.0, ge=1, le=3600)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "text"
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_known(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _check_url(value.get_secret_value())
+        return value
+
+    @field_validator("imports")
+    @classmethod
+    def _imports_are_modules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            msg = "names no module"
+            raise ValueError(msg)
+        for name in value:
+            if not _MODULE.fullmatch(name):
+                msg = f"{name!r} is not the name of a module (as in my.jobs,my.tasks)"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @cached_property
+    def store_url(self) -> str:
+        """The store, password included: WORKFLOWS_STORE, else REDIS_*, else SQLite."""
+        if self.store is not None:
+            return self.store.get_secret_value()
+        if self.redis_host is None:
+            return DEFAULT_STORE
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        word = self.redis_password and quote(
+            self.redis_password.get_secret_value(), safe=""
+        )
+        login = f":{word}@" if word else ""
+        return f"redis://{login}{host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def store_options(self) -> StoreOptions:
+        """What the store is opened with."""
+        return StoreOptions(namespace=self.namespace, overrides=frozenset(self.allow))
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a claimed job is leased."""
+        return round(self.lease * 1000)
+
+    def masked(self) -> dict[str, str]:
+        """Return every setting by its variable's name, passwords replaced by `***`."""
+        shown = {"store (in use)": mask(self.store_url)}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name == "store":
+                value = value and mask(value.get_secret_value())
+            elif isinstance(value, SecretStr):
+                value = "***"
+            elif isinstance(value, tuple):
+                value = ",".join(value)
+            shown[_variable(name)] = "" if value is None else str(value)
+        return shown
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and `.env` (the environment wins).
+
+    Raises:
+        SettingsError: one line per problem, naming the variable, never a secret.
+    """
+    problems = list(_misspelt())
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems += [_problem(details) for details in error.errors()]
+    else:
+        if not problems:
+            return settings
+    raise SettingsError("\n".join(problems)) from None
+
+
+def _check_url(url: str) -> None:
+    """Refuse what no store understands. Messages never repeat the URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES or "://" not in url:
+        msg = f"begins with none of {', '.join(f'{s}://' for s in _SCHEMES)}"
+        raise ValueError(msg)
+    if parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2):
+        msg = "names no file; write sqlite:///relative.db or sqlite:////absolute.db"
+        raise ValueError(msg)
+    if parts.scheme in ("redis", "rediss"):
+        if not parts.hostname:
+            msg = "names no host; write redis://host:6379/0"
+            raise ValueError(msg)
+        try:
+            _ = parts.port
+        except ValueError:  # its text repeats what may be part of a password
+            msg = "has a port that is no number (quote /, @ and : in a password)"
+            raise ValueError(msg) from None
+
+
+def _variable(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    return Settings.model_fields[field].alias or PREFIX + field.upper()
+
+
+def _problem(details: ErrorDetails) -> str:
+    """Say in one line what is wrong with which variable."""
+    name = str(details["loc"][0])
+    variable = _variable(name) if name in Settings.model_fields else name
+    return f"{variable}: {details['msg'].removeprefix('Value error, ')}"
+
+
+def _misspelt() -> Iterator[str]:
+    """Name the variables with our prefix that set nothing."""
+    known = [_variable(field) for field in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    for name in sorted(given - set(known)):
+        if name.startswith(PREFIX):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            yield f"{name}: there is no such setting{hint}"
