@@ -1,0 +1,89 @@
+# Everything a developer types. Needs only make and Python 3.11 or newer with venv.
+#
+#   make run    consumer, API and demo traffic on a SQLite file under ./var/
+#   make test   the quick suite, on SQLite and on a real Valkey server
+#   make check  style, types, layers, and the snippets of the documentation
+#
+# CONTRIBUTING.md has the table of all suites: what each takes and where it runs.
+
+PYTHON ?= python3
+JOBS ?= auto
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+.PHONY: help run test check format chaos chaos-short mutants mutants-short property \
+        bench coverage ci clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run: $(VENV)/.run
+	@$(BIN)/workflows run --demo --port $(PORT)
+
+test: $(VENV)/.dev
+	$(PYTEST)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) tests/docs
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos --full
+
+chaos-short: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos --short
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants
+
+mutants-short: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants --short
+
+property: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/property
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+ci:
+	.ci/run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache \
+	  .ruff_cache .import_linter_cache .hypothesis
+
+# A stamp per state of the environment; setup.cfg is what it depends on.
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) comes without venv; on Debian: apt install python3-venv" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: setup.cfg $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: setup.cfg $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.run

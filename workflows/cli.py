@@ -1,0 +1,184 @@
+"""The command `workflows`."""
+
+import argparse
+import http.client
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workflows import __version__
+from workflows.exceptions import SettingsError, StoreError
+from workflows.settings import EXIT_CONFIG, Settings, load_settings
+from workflows.stores import open_store
+from workflows.supervise import ProcessGroup
+from workflows.telemetry import configure_logging, mask
+
+READY_WITHIN_S = 60.0
+GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code.
+
+    0: done; 1: it failed or found a fault; 2: wrong usage; 78: wrong settings.
+    """
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except SettingsError as error:
+        print(f"Wrong settings:\n{error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except StoreError as error:
+        print(f"{type(error).__name__}: {mask(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="workflows", description="Durable job queues and workflows on Huey."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="start consumer and API for development")
+    run.add_argument("--host", default="127.0.0.1", help="address of the API")
+    run.add_argument("--port", type=int, default=8000, help="port of the API")
+    run.add_argument("--workers", type=int, default=8, help="jobs that run at once")
+    run.add_argument("--demo", action="store_true", help="send demo traffic too")
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="send demo jobs through the real queues")
+    demo.add_argument("--rate", type=float, default=2.0, help="jobs per second")
+    demo.add_argument("--count", type=int, default=0, help="stop after so many")
+    demo.set_defaults(command=_demo)
+
+    doctor = commands.add_parser(
+        "doctor", help="show settings and store, look for faults"
+    )
+    doctor.add_argument("--fsck", action="store_true", help="check every invariant")
+    doctor.set_defaults(command=_doctor)
+
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(command=_version)
+    return parser
+
+
+def _settings() -> Settings:
+    """Read the settings, and log as they say."""
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _version(_options: argparse.Namespace) -> int:
+    print(f"huey-workflows {__version__}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Print what is set and what the store says of itself; 1 if it has faults."""
+    settings = _settings()
+    for name, value in settings.masked().items():
+        print(f"{name} = {value}")
+    store = open_store(settings.store_url, settings.store_options)
+    try:
+        store.ping()
+        for fact, value in store.info().items():
+            print(f"store {fact}: {mask(str(value))}")
+        if not options.fsck:
+            return 0
+        faults = store.fsck()
+    finally:
+        store.close()
+    for fault in faults:
+        print(f"fault: {fault}")
+    print("fsck: " + (f"{len(faults)} faults" if faults else "every invariant holds"))
+    return 1 if faults else 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    _settings()
+    from workflows.demo import send_traffic  # noqa: PLC0415 - imports the jobs
+
+    return send_traffic(rate=options.rate, count=options.count)
+
+
+# -- run ------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run consumer, API and, if asked for, demo traffic until Ctrl-C."""
+    settings = _settings()
+    if not _is_free(options.host, options.port):
+        where = f"{options.host}:{options.port}"
+        print(f"{where} is taken; choose another with --port", file=sys.stderr)
+        return 1
+    with ProcessGroup(os.environ) as group:
+        group.start("consumer", _consumer(options.workers))
+        group.start("API", _api(options.host, options.port))
+        if not _until_ready(group, options.host, options.port):
+            if not group.stopping and not group.ended():
+                print("The API did not get ready.", file=sys.stderr)
+            return group.stop()
+        _greet(settings, f"http://{options.host}:{options.port}")
+        if options.demo:
+            group.start("demo", (sys.executable, "-m", "workflows", "demo"))
+        return group.watch()
+
+
+def _consumer(workers: int) -> tuple[str, ...]:
+    consumer = (sys.executable, "-m", "huey.bin.huey_consumer", "workflows.main.huey")
+    return (*consumer, "-w", str(workers), "-g", "TERM", "-t", "20")
+
+
+def _api(host: str, port: int) -> tuple[str, ...]:
+    config = ("-c", str(GUNICORN_CONFIG)) if GUNICORN_CONFIG.is_file() else ()
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    gunicorn = (sys.executable, "-m", "gunicorn", *config)
+    return (*gunicorn, "--bind", address, "api.wsgi:application")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _until_ready(group: ProcessGroup, host: str, port: int) -> bool:
+    """Wait for the API to say that it is ready; False if it never will be."""
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and not group.stopping and not group.ended():
+        connection = http.client.HTTPConnection(host, port, timeout=2)
+        try:
+            connection.request("GET", "/health/ready")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return True
+        except (OSError, http.client.HTTPException):
+            pass  # it is still starting
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    return False
+
+
+def _greet(settings: Settings, url: str) -> None:
+    print(
+        f"\nHuey Workflows {__version__} runs on {mask(settings.store_url)}\n"
+        f"  queues     {url}/api/v1/queue/metrics\n"
+        f"  dashboard  {url}/api/v1/queue/dashboard\n"
+        f"  API        {url}/openapi.json\n"
+        "Ctrl-C stops it; what runs is finished first.\n",
+        flush=True,
+    )
