@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import isfinite
+from math import inf
+from typing import NoReturn
 
 from workflows.exceptions import InvalidArgumentError
 
@@ -37,7 +38,7 @@ class RetryPolicy:
         coefficient = self.backoff_coefficient
         if isinstance(coefficient, bool) or not isinstance(coefficient, (int, float)):
             _refuse("backoff_coefficient is not a number")
-        if not isfinite(coefficient) or coefficient < 1:
+        if not 1 <= coefficient < inf:  # NaN included
             _refuse("backoff_coefficient is less than 1 or not finite")
         attempts = self.maximum_attempts
         if isinstance(attempts, bool) or not isinstance(attempts, int):
@@ -52,10 +53,10 @@ class RetryPolicy:
 def _require_span(field: str, value: object) -> None:
     if not isinstance(value, timedelta):
         _refuse(f"{field} is not a timedelta")
-    elif value <= timedelta(0):
+    if value <= timedelta(0):
         _refuse(f"{field} is not positive")
 
 
-def _refuse(problem: str) -> None:
+def _refuse(problem: str) -> NoReturn:
     msg = f"retry policy: {problem}"
     raise InvalidArgumentError(msg)

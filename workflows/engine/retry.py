@@ -10,8 +10,9 @@ decision is drawn once. `RetryAfter` and `Snooze` are the runtime's business.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from tenacity import BaseRetrying as Tenacity
 from tenacity import (
@@ -177,7 +178,7 @@ def _from_policy(policy: RetryPolicy) -> RetryRule:
 def _from_json(policy: Mapping[Any, Any], draw: Draw | None) -> RetryRule:
     _known("retry", policy, {"attempts", "backoff"})
     if "attempts" not in policy:
-        raise _wrong("retry.attempts", "is missing")
+        _refuse("retry.attempts", "is missing")
     attempts = _attempts("retry.attempts", policy["attempts"])
     backoff = policy.get("backoff")
     if backoff is None:
@@ -187,18 +188,18 @@ def _from_json(policy: Mapping[Any, Any], draw: Draw | None) -> RetryRule:
     _known("retry.backoff", backoff, {"type", "delay", "maxDelay", "jitter"})
     kind = backoff.get("type")
     if kind not in ("fixed", "exponential"):
-        raise _wrong("retry.backoff.type", "is not 'fixed' or 'exponential'")
+        _refuse("retry.backoff.type", "is not 'fixed' or 'exponential'")
     if "delay" not in backoff:
-        raise _wrong("retry.backoff.delay", "is missing")
+        _refuse("retry.backoff.delay", "is missing")
     delay = _span("retry.backoff.delay", backoff["delay"])
     maximum = MAX_DELAY
     if backoff.get("maxDelay") is not None:
         maximum = _span("retry.backoff.maxDelay", backoff["maxDelay"])
         if maximum < delay:
-            raise _wrong("retry.backoff.maxDelay", "is less than delay")
+            _refuse("retry.backoff.maxDelay", "is less than delay")
     jitter = _number("retry.backoff.jitter", backoff.get("jitter", 0))
     if jitter > 1:
-        raise _wrong("retry.backoff.jitter", "is more than 1")
+        _refuse("retry.backoff.jitter", "is more than 1")
     coefficient = 2.0 if kind == "exponential" else 1.0
     return BackoffRule(attempts, delay, coefficient, maximum, jitter, draw=draw)
 
@@ -206,36 +207,37 @@ def _from_json(policy: Mapping[Any, Any], draw: Draw | None) -> RetryRule:
 def _known(field: str, given: Mapping[Any, Any], known: set[str]) -> None:
     unknown = sorted(str(key) for key in given.keys() - known)
     if unknown:
-        raise _wrong(f"{field}.{unknown[0]:.40}", "is not a known key")
+        _refuse(f"{field}.{unknown[0]:.40}", "is not a known key")
 
 
 def _attempts(field: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(field, "is not an integer")
+        _refuse(field, "is not an integer")
     if not 1 <= value <= MAX_ATTEMPTS:
-        raise _wrong(field, f"is not between 1 and {MAX_ATTEMPTS}")
+        _refuse(field, f"is not between 1 and {MAX_ATTEMPTS}")
     return value
 
 
 def _number(field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong(field, "is not a number")
+        _refuse(field, "is not a number")
     if isinstance(value, float) and not isfinite(value):
-        raise _wrong(field, "is not finite")
+        _refuse(field, "is not finite")
     if value < 0:
-        raise _wrong(field, "is negative")
+        _refuse(field, "is negative")
     return value
 
 
 def _span(field: str, ms: object) -> timedelta:
     value = _number(field, ms)
     if value > MAX_DELAY / timedelta(milliseconds=1):
-        raise _wrong(field, f"is longer than {MAX_DELAY.days} days")
+        _refuse(field, f"is longer than {MAX_DELAY.days} days")
     return timedelta(milliseconds=value)
 
 
-def _wrong(field: str, problem: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"{field} {problem}")
+def _refuse(field: str, problem: str) -> NoReturn:
+    msg = f"{field} {problem}"
+    raise InvalidArgumentError(msg)
 
 
 # -- tenacity --------------------------------------------------------------------------
@@ -245,7 +247,7 @@ def _from_strategies(settings: Mapping[Any, Any]) -> RetryRule:
     _known("retry", settings, {"stop", "wait", "retry"})
     for name, strategy in settings.items():
         if not callable(strategy):
-            raise _wrong(f"retry.{name}", "is not a tenacity strategy")
+            _refuse(f"retry.{name}", "is not a tenacity strategy")
     return TenacityRule(_tenacity(Retrying(**settings)))
 
 
@@ -262,7 +264,10 @@ def _tenacity(policy: object) -> Tenacity:
     elif isinstance(policy, retry_base):
         found = Retrying(retry=policy)
     else:
-        raise _wrong("retry", f"is not a retry policy: {type(policy).__name__}")
+        _refuse("retry", f"is not a retry policy: {type(policy).__name__}")
+    for name in ("stop", "wait", "retry"):
+        if iscoroutinefunction(getattr(found, name)):
+            _refuse(f"retry.{name}", "is an async function; use a plain one")
     _check_strategy(found.retry)
     return found
 
@@ -272,9 +277,9 @@ def _check_strategy(strategy: object) -> None:
     if isinstance(strategy, (retry_if_result, retry_if_not_result)):
         name = type(strategy).__name__
         problem = f"uses {name}: a job that returns is complete; raise an error instead"
-        raise _wrong("retry.retry", problem)
+        _refuse("retry.retry", problem)
     if isinstance(strategy, async_strategies.async_retry_base):
-        raise _wrong("retry.retry", "is an async strategy; use a plain one")
+        _refuse("retry.retry", "is an async strategy; use a plain one")
     for part in getattr(strategy, "retries", ()):
         _check_strategy(part)
 
