@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Literal
@@ -138,6 +139,18 @@ def load_settings() -> Settings:
         if not problems:
             return settings
     raise SettingsError("\n".join(problems)) from None
+
+
+def require_settings() -> Settings:
+    """Return the settings, or end the process with 78 and the problems on stderr.
+
+    For entry points that are imported (`workflows.app`, `api.wsgi`).
+    """
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"Wrong settings:\n{error}\n")
+        raise SystemExit(EXIT_CONFIG) from None
 
 
 def _check_url(url: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workflows.exceptions import SettingsError
-from workflows.settings import DEFAULT_STORE, load_settings
+from workflows.settings import DEFAULT_STORE, load_settings, require_settings
 
 Environment = pytest.MonkeyPatch
 
@@ -108,6 +108,16 @@ def test_a_misspelt_variable_is_a_problem_with_a_hint(environment: Environment) 
     assert problems() == [
         "WORKFLOWS_STOER: there is no such setting; did you mean WORKFLOWS_STORE?"
     ]
+
+
+def test_an_entry_point_ends_with_78_and_the_problems_on_stderr(
+    environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("WORKFLOWS_LEASE", "0")
+    with pytest.raises(SystemExit) as ended:
+        require_settings()
+    assert ended.value.code == 78
+    assert capsys.readouterr().err.splitlines()[1].startswith("WORKFLOWS_LEASE: ")
 
 
 def test_no_rendering_shows_a_password(environment: Environment) -> None:
