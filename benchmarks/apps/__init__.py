@@ -1,0 +1,1 @@
+"""One module a system: the no-op job, and how a producer sends it."""

@@ -1,0 +1,127 @@
+"""Processes under measure: started in a group of their own, their CPU time read."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Group:
+    """A process group, from start to stop."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                argv,
+                env={**os.environ, **env},
+                cwd=REPOSITORY,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def check(self) -> None:
+        """Raise if the first process of the group has ended."""
+        if self._process.poll() is not None:
+            tail = self.log.read_text(errors="replace")[-2_000:]
+            msg = f"the worker ended with {self._process.returncode}:\n{tail}"
+            raise RuntimeError(msg)
+
+    def stop(self) -> None:
+        """Stop it as systemd would, and by force after ten seconds."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def cpu_ns(pids: Sequence[int]) -> int:
+    """Return the CPU time that the living threads of these processes used, in ns."""
+    total = 0
+    for pid in pids:
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(path.read_text().split()[0])
+            except OSError:
+                continue
+    return total
+
+
+class CpuSample(NamedTuple):
+    """CPU time used until `at` (monotonic ns): by the workers, by the server."""
+
+    at: int
+    workers: int
+    server: int
+
+
+class CpuSampler:
+    """Reads CPU times beside the run, every 20 ms."""
+
+    def __init__(self, worker: int, server: int | None) -> None:
+        self._worker = worker
+        self._server = [server] if server else []
+        self.samples: list[CpuSample] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pids: list[int] = []
+        while not self._stop.wait(0.020):
+            if len(self.samples) % 25 == 0:
+                pids = family(self._worker)
+            sample = CpuSample(time.monotonic_ns(), cpu_ns(pids), cpu_ns(self._server))
+            self.samples.append(sample)
+
+    def between(self, begin: int, end: int) -> tuple[float, float]:
+        """Return the CPU ns of workers and server between two times."""
+        first, last = self._at(begin), self._at(end)
+        return last[0] - first[0], last[1] - first[1]
+
+    def _at(self, when: int) -> tuple[float, float]:
+        """Interpolate between the two samples around a time."""
+        before = self.samples[0]
+        for after in self.samples:
+            if after.at >= when and after.at > before.at:
+                part = (when - before.at) / (after.at - before.at)
+                return (
+                    before.workers + part * (after.workers - before.workers),
+                    before.server + part * (after.server - before.server),
+                )
+            before = after
+        return float(before.workers), float(before.server)

@@ -1,0 +1,117 @@
+"""Where the time goes: the drain or the enqueue of this project under py-spy."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks import systems
+from benchmarks.cases import Site, site
+from benchmarks.processes import REPOSITORY
+from benchmarks.servers import valkey
+
+RATE = 500  # samples per second
+
+
+def profile(arguments: Sequence[str]) -> None:
+    """Run one case under the sampler and print the functions that cost most.
+
+    Counted are the samples in which a thread held the interpreter or was in a
+    system call; waiting threads are not.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks profile")
+    parser.add_argument("case", choices=["drain", "enqueue", "bulk"])
+    parser.add_argument("--store", choices=["redis", "sqlite"], default="redis")
+    parser.add_argument("--count", type=int, default=30_000)
+    parser.add_argument("--peer", action="store_true", help="stock Huey instead")
+    parser.add_argument("--lines", type=int, default=35)
+    options = parser.parse_args(arguments)
+    if shutil.which("py-spy", path=_path()) is None:
+        sys.exit("py-spy is not installed: pip install py-spy")
+    system = (systems.stock if options.peer else systems.ours)(options.store)[0]
+    with ExitStack() as stack:
+        server = None
+        if options.store == "redis":
+            server = stack.enter_context(valkey("everysec"))
+        place = stack.enter_context(site(system, server))
+        out = place.folder / "stacks.txt"
+        if options.case == "drain":
+            _record_drain(place, options.count, out)
+        else:
+            command = "single" if options.case == "enqueue" else "bulk"
+            _record(place, [*system.producer, command, str(options.count)], out)
+        stacks = _read(out)
+    print(f"{system.label}: {options.case} of {options.count} jobs\n")
+    _print_costs(stacks, options.lines)
+
+
+def _path() -> str:
+    return str(Path(sys.executable).parent)
+
+
+def _spy(out: Path) -> list[str]:
+    return [
+        str(Path(_path()) / "py-spy"),
+        *("record", "--format", "raw", "--rate", str(RATE), "--output", str(out)),
+    ]
+
+
+def _record_drain(place: Site, count: int, out: Path) -> None:
+    place.produce("bulk", count)
+    group = place.work()
+    argv = [*_spy(out), "--subprocesses", "--pid", str(group.pid)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as spy:
+        try:
+            place.await_stamps(count, group)
+        finally:
+            group.stop()
+        spy.wait(30)
+
+
+def _record(place: Site, command: Sequence[str], out: Path) -> None:
+    argv = [*_spy(out), "--", *command]
+    env = dict(place.env)
+    subprocess.run(argv, env=env, cwd=REPOSITORY, check=True, capture_output=True)
+
+
+def _read(path: Path) -> Counter[tuple[str, ...]]:
+    stacks: Counter[tuple[str, ...]] = Counter()
+    for line in path.read_text().splitlines():
+        frames, _, samples = line.rpartition(" ")
+        stacks[tuple(frames.split(";"))] += int(samples)
+    return stacks
+
+
+def _print_costs(stacks: Counter[tuple[str, ...]], lines: int) -> None:
+    total = stacks.total()
+    own: Counter[str] = Counter()
+    within: Counter[str] = Counter()
+    for frames, samples in stacks.items():
+        names = [_function(frame) for frame in frames]
+        own[names[-1]] += samples
+        for name in set(names):
+            within[name] += samples
+    print(f"{total} samples at {RATE}/s")
+    print(f"{'total':>7} {'own':>7}  function")
+    for name in _rank(within, own, lines):
+        print(f"{within[name] / total:7.1%} {own[name] / total:7.1%}  {name}")
+
+
+def _function(frame: str) -> str:
+    """Drop the line number: `f (file.py:12)` counts as `f (file.py)`."""
+    head, _, _ = frame.rpartition(":")
+    return f"{head})" if head else frame
+
+
+def _rank(within: Counter[str], own: Counter[str], lines: int) -> Iterable[str]:
+    """Return the functions by total cost, with the costliest of their own kept."""
+    chosen = {name for name, _ in own.most_common(lines // 2)}
+    for name, _ in within.most_common():
+        if len(chosen) >= lines:
+            break
+        chosen.add(name)
+    return sorted(chosen, key=lambda name: -within[name])

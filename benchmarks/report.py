@@ -1,0 +1,171 @@
+"""From figures to tables: medians, ratios to the peers, floors and targets."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from benchmarks.cases import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of one system: its repeats, in the order they ran."""
+
+    setting: str  # the server's durability
+    case: str
+    system: str
+    label: str
+    figure: str
+    values: tuple[float, ...]
+
+    @property
+    def middle(self) -> float:
+        """The median of the repeats."""
+        return median(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is asked of a figure: a ratio to a peer, or with no peer a bound."""
+
+    setting: str
+    case: str
+    figure: str
+    peer: str | None
+    floor: float
+    target: float
+    stretch: float | None = None
+    at_least: bool = True  # False: smaller is better
+
+
+FAST, FULL = "Valkey, AOF everysec", "SQLite, synchronous FULL"
+STRICT = "Valkey, AOF always"
+GOALS = (
+    Goal(FAST, "drain", "drain/s", "RedisHuey", 3, 5, 10),
+    Goal(FAST, "drain", "drain/s", "BullMQ", 1, 1.5),
+    Goal(FAST, "enqueue", "enqueue/s", "RedisHuey", 0.9, 1),
+    Goal(FAST, "bulk", "bulk/s", "BullMQ", 1.5, 4, 8),
+    Goal(FAST, "drain", "CPU µs/job", None, 90, 45, 25, at_least=False),
+    Goal(FAST, "drain", "round trips/job", None, 0.3, 0.3, at_least=False),
+    Goal(FAST, "latency", "latency p50 ms", None, 1.0, 0.7, 0.55, at_least=False),
+    Goal(FAST, "latency", "latency p99 ms", None, 2.0, 1.3, 1.0, at_least=False),
+    Goal(FAST, "timers", "late p99 ms", None, 50, 50, at_least=False),
+    Goal(FULL, "drain", "drain/s", "SqliteHuey", 2, 5, 10),
+    Goal(FULL, "latency", "latency p50 ms", None, 10, 3, 1, at_least=False),
+    Goal(FULL, "timers", "late p99 ms", None, 50, 50, at_least=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A goal, what was measured, and how far it got."""
+
+    goal: Goal
+    value: float
+    spread: tuple[float, float]
+    level: str
+
+
+def collect(
+    setting: str, case: str, runs: Iterable[tuple[str, str, Figures]]
+) -> list[Row]:
+    """Make rows of the (system, label, figures) of all repeats of a case."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for system, label, figures in runs:
+        for figure, value in figures.items():
+            found.setdefault((system, label, figure), []).append(value)
+    return [
+        Row(setting, case, system, label, figure, tuple(values))
+        for (system, label, figure), values in found.items()
+    ]
+
+
+def judge(goal: Goal, rows: Iterable[Row]) -> Verdict | None:
+    """Hold a goal against what was measured; None if it was not measured.
+
+    Each system counts with the best of its configurations. Ratios are taken repeat
+    by repeat (the machine drifts), and their median decides.
+    """
+    fitting = [
+        row
+        for row in rows
+        if (row.setting, row.case, row.figure) == (goal.setting, goal.case, goal.figure)
+    ]
+    mine = _best(fitting, "ours", goal)
+    if mine is None:
+        return None
+    values = list(mine.values)
+    if goal.peer is not None:
+        peer = _best(fitting, goal.peer, goal)
+        if peer is None:
+            return None
+        values = [a / b for a, b in zip(mine.values, peer.values, strict=True)]
+    value = median(values)
+    return Verdict(goal, value, (min(values), max(values)), _level(goal, value))
+
+
+def _best(rows: Iterable[Row], system: str, goal: Goal) -> Row | None:
+    choose = max if goal.at_least else min
+    own = [row for row in rows if row.system == system]
+    return choose(own, key=lambda row: row.middle) if own else None
+
+
+def _level(goal: Goal, value: float) -> str:
+    sign = 1 if goal.at_least else -1
+
+    def holds(bound: float | None) -> bool:
+        return bound is not None and sign * value >= sign * bound
+
+    if holds(goal.stretch):
+        return "stretch met"
+    if holds(goal.target):
+        return "target met"
+    return "floor met" if holds(goal.floor) else "**FLOOR MISSED**"
+
+
+def markdown(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> str:
+    """Return both tables: first the goals with their ratios, then every figure."""
+    lines = [
+        "| goal | measured (min to max) | floor | target | stretch | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        goal = verdict.goal
+        unit = f" x {goal.peer}" if goal.peer else ""
+        low, high = verdict.spread
+        stretch = "none" if goal.stretch is None else _number(goal.stretch)
+        lines.append(
+            f"| {goal.figure}, {goal.setting} "
+            f"| {_number(verdict.value)}{unit} ({_number(low)} to {_number(high)}) "
+            f"| {_number(goal.floor)} | {_number(goal.target)} | {stretch} "
+            f"| {verdict.level} |"
+        )
+    lines += [
+        "",
+        "| setting | figure | system | median | min | max |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: (row.setting, row.case, row.figure)):
+        numbers = (row.middle, min(row.values), max(row.values))
+        cells = " | ".join(_number(number) for number in numbers)
+        lines.append(f"| {row.setting} | {row.figure} | {row.label} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_json(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> dict[str, object]:
+    """Return the same as plain data."""
+    return {
+        "goals": [asdict(verdict) for verdict in verdicts],
+        "figures": [asdict(row) for row in rows],
+    }
+
+
+def facts(values: Mapping[str, str]) -> str:
+    """Return the line that says where and with what this was measured."""
+    return " · ".join(f"{name} {value}" for name, value in values.items()) + "\n"
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
