@@ -1,0 +1,320 @@
+"""What the oracle remembers, and the few moves that every operation is made of."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from workflows.engine.histogram import bucket
+from workflows.engine.states import LIVE, PENDING, DeadReason, JobState
+from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.store import (
+    MAX_HISTORY,
+    MAX_STEP,
+    Attempt,
+    Enqueued,
+    EnqueueStatus,
+    NewJob,
+    QueueLimits,
+    Schedule,
+    SettleStatus,
+    WorkerInfo,
+)
+
+MINUTE_MS = 60_000
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to run a job, or (lingering) to keep a place after it was settled."""
+
+    job_id: str
+    queue: str
+    token: str
+    owner: str
+    until: int
+    length: int
+    extended: bool = False  # by the sweep, since it was last renewed
+
+
+@dataclass(slots=True)
+class Job:
+    """A job record that can change."""
+
+    new: NewJob
+    state: JobState
+    place: int
+    created_at: int
+    ready_at: int
+    expires_at: int | None
+    dedup_id: str | None
+    run_at: int | None = None
+    lease: Lease | None = None
+    attempts_made: int = 0
+    stalls: int = 0
+    releases: int = 0
+    dead_retries: int = 0
+    first_started_at: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    owner: str | None = None
+    cancel_requested: bool = False
+    result: bytes | None = None
+    failure: bytes = b""
+    reason: DeadReason | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Queue:
+    """A known queue: settings, counters, the rate window."""
+
+    declared: QueueLimits = field(default_factory=QueueLimits)
+    override: QueueLimits | None = None
+    paused: bool = False
+    paused_by: str = ""
+    totals: dict[str, int] = field(default_factory=dict)
+    minutes: dict[int, dict[str, int]] = field(default_factory=dict)
+    window_start: int | None = None
+    window_count: int = 0
+
+    @property
+    def limits(self) -> QueueLimits:
+        """The limits that hold."""
+        return self.declared if self.override is None else self.override
+
+    def window_is_open(self, now: int) -> bool:
+        """Whether the rate window that was opened last still runs."""
+        length = self.limits.rate_ms
+        return (
+            length is not None
+            and self.window_start is not None
+            and now < self.window_start + length
+        )
+
+
+@dataclass(slots=True)
+class Stored:
+    """A value, with its end and the lease it belongs to."""
+
+    value: bytes
+    until: int | None = None
+    lease: tuple[str, str] | None = None
+
+
+class Memory:
+    """The state of the oracle. Every change of a job goes through `_move`."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._forget()
+
+    def _forget(self) -> None:
+        self._latest = 0
+        self._place = 0
+        self._jobs: dict[str, Job] = {}
+        self._queues: dict[str, Queue] = {}
+        self._requests: dict[str, tuple[Enqueued, ...]] = {}
+        self._settled: set[tuple[str, str]] = set()
+        self._claims: dict[str, list[str]] = {}
+        self._lingering: dict[tuple[str, str], Lease] = {}
+        self._values: dict[tuple[str, str], Stored] = {}
+        self._workers: dict[str, WorkerInfo] = {}
+        self._schedules: dict[str, Schedule] = {}
+        self._swept_at: int | None = None
+        self._unknown_at: int | None = None
+        self._unknown_since: dict[tuple[str, str], int] = {}
+
+    # -- time, lookups --
+
+    def now(self) -> int:
+        self._latest = max(self._latest, self._clock())
+        return self._latest
+
+    def _found(self, job_id: str) -> Job:
+        if job_id not in self._jobs:
+            raise NotFoundError(f"no job {job_id!r}")
+        return self._jobs[job_id]
+
+    def _known(self, queue: str) -> Queue:
+        if queue not in self._queues:
+            raise NotFoundError(f"no queue {queue!r}")
+        return self._queues[queue]
+
+    def _in_state(self, *states: JobState, queue: str | None = None) -> list[Job]:
+        return [
+            job
+            for job in self._jobs.values()
+            if job.state in states and queue in (None, job.new.queue)
+        ]
+
+    def _holder(self, queue: str, dedup_id: str | None) -> Job | None:
+        """The live job that holds a dedup id."""
+        if dedup_id is None:
+            return None
+        for job in self._in_state(*LIVE, queue=queue):
+            if job.dedup_id == dedup_id:
+                return job
+        return None
+
+    # -- counters --
+
+    def _count(self, queue: str, total: str, minute: str | None) -> None:
+        """Add one to a total of a queue, and to its minute."""
+        totals = self._queues[queue].totals
+        totals[total] = totals.get(total, 0) + 1
+        if minute is not None:
+            self._count_minute(queue, minute)
+
+    def _count_minute(self, queue: str, key: str) -> None:
+        counts = self._queues[queue].minutes.setdefault(self.now() // MINUTE_MS, {})
+        counts[key] = counts.get(key, 0) + 1
+
+    def _measure(self, job: Job) -> None:
+        """Count the wait and the run of a spent attempt."""
+        assert job.started_at is not None
+        self._count_minute(job.new.queue, f"w{bucket(job.started_at - job.ready_at)}")
+        self._count_minute(job.new.queue, f"r{bucket(self.now() - job.started_at)}")
+
+    # -- moves --
+
+    def _next_place(self) -> int:
+        self._place += 1
+        return self._place
+
+    def _insert(self, new: NewJob) -> Enqueued:
+        """Accept one job, unless its id or its dedup id is taken."""
+        if new.id in self._jobs:
+            return Enqueued(new.id, EnqueueStatus.DUPLICATE)
+        holder = self._holder(new.queue, new.dedup_id)
+        if holder is not None:
+            return Enqueued(holder.new.id, EnqueueStatus.DEDUPLICATED)
+        now = self.now()
+        self._queues.setdefault(new.queue, Queue())
+        job = self._jobs[new.id] = Job(
+            new=new,
+            state=JobState.WAITING,
+            place=0,
+            created_at=now,
+            ready_at=now,
+            expires_at=None if new.expires_ms is None else now + new.expires_ms,
+            dedup_id=new.dedup_id,
+        )
+        self._pend(job, due(now, new.delay_ms, new.run_at))
+        self._count(new.queue, "enqueued", "enqueued")
+        return Enqueued(new.id, EnqueueStatus.CREATED)
+
+    def _pend(self, job: Job, run_at: int) -> None:
+        """Enter waiting, or delayed if `run_at` is in the future, in a new place."""
+        now = self.now()
+        job.place = self._next_place()
+        job.lease = None
+        job.cancel_requested = False
+        if run_at > now:
+            job.state, job.run_at, job.ready_at = JobState.DELAYED, run_at, run_at
+        else:
+            job.state, job.run_at, job.ready_at = JobState.WAITING, None, now
+
+    def _promote(self, job: Job) -> None:
+        """A delayed job is due: waiting since its `run_at`, in a new place."""
+        job.state, job.run_at = JobState.WAITING, None
+        job.place = self._next_place()
+
+    def _give_back(self, job: Job) -> None:
+        """Wait again in the old place."""
+        job.state, job.lease = JobState.WAITING, None
+
+    def _finish(self, job: Job, state: JobState) -> None:
+        job.state, job.finished_at = state, self.now()
+        job.lease, job.run_at, job.cancel_requested = None, None, False
+        if state is not JobState.FAILED:
+            self._count(job.new.queue, state.value, state.value)
+
+    def _die(self, job: Job, reason: DeadReason) -> None:
+        job.reason = reason
+        self._finish(job, JobState.FAILED)
+        self._count(job.new.queue, f"dead:{reason.value}", "dead")
+
+    def _stall(self, job: Job) -> None:
+        """A run ended without a word: wait again, or die of it once too often."""
+        job.stalls += 1
+        self._record(job, "stalled")
+        self._count(job.new.queue, "stalled", "stalled")
+        if job.stalls > job.new.max_stalls:
+            self._die(job, DeadReason.STALLED)
+        else:
+            self._give_back(job)
+            job.ready_at = self.now()
+
+    def _cancel_run(self, job: Job, failure: bytes = b"") -> None:
+        self._record(job, "cancelled", failure)
+        self._finish(job, JobState.CANCELLED)
+
+    def _record(self, job: Job, outcome: str, failure: bytes = b"") -> None:
+        """Add the run that ends now to the history of the job."""
+        assert job.lease is not None
+        assert job.started_at is not None
+        if failure:
+            job.failure = failure
+        attempt = Attempt(
+            attempt=job.attempts_made + 1,
+            started_at=job.started_at,
+            ended_at=self.now(),
+            owner=job.lease.owner,
+            outcome=outcome,  # type: ignore[arg-type]  # one of its literals
+            failure=failure,
+        )
+        job.attempts = [*job.attempts, attempt][-MAX_HISTORY:]
+
+    def _free(self, lease: Lease) -> None:
+        """Drop the values that belong to a lease."""
+        pair = (lease.job_id, lease.token)
+        for key in [k for k, stored in self._values.items() if stored.lease == pair]:
+            del self._values[key]
+
+    def _lease(self, pair: tuple[str, str]) -> Lease | None:
+        """The lease of a (job id, token), active or lingering, if it holds."""
+        job = self._jobs.get(pair[0])
+        if job and job.lease and job.lease.token == pair[1]:
+            return job.lease
+        return self._lingering.get(pair)
+
+    def _settled_before(self, pair: tuple[str, str]) -> SettleStatus:
+        return SettleStatus.ALREADY if pair in self._settled else SettleStatus.LOST
+
+
+def due(now: int, delay_ms: int, run_at: int | None) -> int:
+    """The time that a delay or a due time means."""
+    if delay_ms and run_at is not None:
+        raise InvalidArgumentError("set delay_ms or run_at, not both")
+    return now + delay_ms if run_at is None else run_at
+
+
+def check_jobs(jobs: Iterable[NewJob]) -> None:
+    """Refuse jobs that are not acceptable."""
+    jobs = list(jobs)
+    if len(jobs) > MAX_STEP:
+        raise InvalidArgumentError(f"more than {MAX_STEP} jobs")
+    for job in jobs:
+        if not (job.id and job.queue and job.type):
+            raise InvalidArgumentError("a job needs an id, a queue and a type")
+        if not math.isfinite(job.priority):
+            raise InvalidArgumentError("a priority is a finite number")
+        due(0, job.delay_ms, job.run_at)
+
+
+def check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_STEP:
+        raise InvalidArgumentError(f"limit is 1 to {MAX_STEP}")
+
+
+def check_limits(limits: QueueLimits) -> None:
+    numbers = (limits.concurrency, limits.rate_max, limits.rate_ms)
+    if any(number is not None and number < 1 for number in numbers):
+        raise InvalidArgumentError("limits are at least 1")
+    if (limits.rate_max is None) != (limits.rate_ms is None):
+        raise InvalidArgumentError("a rate needs both rate_max and rate_ms")
+
+
+def check_pending(job: Job) -> None:
+    if job.state not in PENDING:
+        raise ConflictError(f"job {job.new.id!r} is {job.state}")

@@ -1,0 +1,201 @@
+"""The oracle's operators: what a person does to jobs, queues and schedules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from tests.oracle.memory import (
+    Job,
+    Memory,
+    Queue,
+    check_jobs,
+    check_limit,
+    check_limits,
+    check_pending,
+    due,
+)
+from workflows.engine.states import LIVE, TERMINAL, JobState
+from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.store import (
+    MAX_STEP,
+    FireStatus,
+    NewJob,
+    QueueLimits,
+    Schedule,
+    Step,
+)
+
+
+class JobOperators(Memory):
+    """Operations on one job, and bounded steps over many."""
+
+    def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
+        job = self._found(job_id)
+        if job.state is JobState.CANCELLED:
+            return "cancelled"
+        if job.state is JobState.ACTIVE:
+            job.cancel_requested = True
+            return "requested"
+        check_pending(job)
+        self._finish(job, JobState.CANCELLED)
+        return "cancelled"
+
+    def reschedule(
+        self, job_id: str, *, delay_ms: int = 0, run_at: int | None = None
+    ) -> JobState:
+        when = due(self.now(), delay_ms, run_at)
+        job = self._found(job_id)
+        check_pending(job)
+        self._pend(job, when)
+        return job.state
+
+    def promote(self, job_id: str) -> None:
+        job = self._found(job_id)
+        if job.state is not JobState.DELAYED:
+            raise ConflictError(f"job {job_id!r} is {job.state}")
+        self._pend(job, self.now())
+
+    def remove(self, job_id: str) -> None:
+        if self._found(job_id).state is JobState.ACTIVE:
+            raise ConflictError(f"job {job_id!r} is active")
+        del self._jobs[job_id]
+
+    def retry_dead(self, job_id: str) -> None:
+        job = self._found(job_id)
+        if job.state is not JobState.FAILED:
+            raise ConflictError(f"job {job_id!r} is {job.state}")
+        self._revive(job)
+
+    def _revive(self, job: Job) -> None:
+        job.attempts_made = job.stalls = job.releases = 0
+        job.dead_retries += 1
+        job.dedup_id = job.expires_at = job.first_started_at = None
+        job.reason = job.finished_at = None
+        self._pend(job, self.now())
+
+    def _ended(self, queue: str, state: JobState) -> list[Job]:
+        """The ended jobs of a queue, oldest first."""
+        jobs = self._in_state(state, queue=queue)
+        return sorted(jobs, key=lambda job: (job.finished_at or 0, job.new.id))
+
+    def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        check_limit(limit)
+        dead = self._ended(queue, JobState.FAILED)
+        for job in dead[:limit]:
+            self._revive(job)
+        return Step(len(dead[:limit]), len(dead) > limit)
+
+    def clean(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        check_limit(limit)
+        return self._delete(self._ended(queue, JobState.FAILED), limit)
+
+    def drain(
+        self, queue: str, *, delayed: bool = False, limit: int = MAX_STEP
+    ) -> Step:
+        check_limit(limit)
+        states = (JobState.WAITING, JobState.DELAYED)[: 2 if delayed else 1]
+        return self._delete(self._in_state(*states, queue=queue), limit)
+
+    def prune(
+        self,
+        queue: str,
+        state: JobState,
+        *,
+        age_ms: int | None,
+        keep: int | None,
+        limit: int = MAX_STEP,
+    ) -> Step:
+        check_limit(limit)
+        if state not in TERMINAL:
+            raise InvalidArgumentError(f"{state} is not a terminal state")
+        ended = self._ended(queue, state)
+        surplus = 0 if keep is None else max(0, len(ended) - keep)
+        oldest = None if age_ms is None else self.now() - age_ms
+        over = [
+            job
+            for rank, job in enumerate(ended)
+            if rank < surplus
+            or (oldest is not None and (job.finished_at or 0) < oldest)
+        ]
+        return self._delete(over, limit)
+
+    def _delete(self, jobs: list[Job], limit: int) -> Step:
+        for job in jobs[:limit]:
+            del self._jobs[job.new.id]
+        return Step(len(jobs[:limit]), len(jobs) > limit)
+
+
+class QueueOperators(Memory):
+    """Settings of queues."""
+
+    def declare_queue(self, queue: str, limits: QueueLimits) -> None:
+        check_limits(limits)
+        self._queues.setdefault(queue, Queue()).declared = limits
+
+    def set_limits(self, queue: str, limits: QueueLimits | None) -> None:
+        if limits is not None:
+            check_limits(limits)
+        self._known(queue).override = limits
+
+    def pause(self, queue: str, *, by: str = "") -> None:
+        known = self._known(queue)
+        known.paused, known.paused_by = True, by
+
+    def resume(self, queue: str) -> None:
+        known = self._known(queue)
+        known.paused, known.paused_by = False, ""
+
+
+class ScheduleOperators(Memory):
+    """Schedules and their firing."""
+
+    def upsert_schedule(self, schedule: Schedule) -> None:
+        old = self._schedules.get(schedule.id)
+        self._schedules[schedule.id] = replace(
+            schedule,
+            next_at=(
+                old.next_at if old and old.spec == schedule.spec else schedule.next_at
+            ),
+            paused=old.paused if old else schedule.paused,
+            last_slot=old.last_slot if old else None,
+            last_fired_at=old.last_fired_at if old else None,
+            last_job_id=old.last_job_id if old else None,
+        )
+
+    def fire_schedule(
+        self,
+        schedule_id: str,
+        *,
+        slot: int,
+        next_at: int | None,
+        jobs: Sequence[NewJob],
+        skip_overlap: bool = False,
+    ) -> FireStatus:
+        check_jobs(jobs)
+        schedule = self._schedules.get(schedule_id)
+        if schedule is None or schedule.paused or schedule.next_at != slot:
+            return FireStatus.MISSED
+        schedule = replace(schedule, next_at=next_at, last_slot=slot)
+        self._schedules[schedule_id] = schedule
+        last = self._jobs.get(schedule.last_job_id or "")
+        if skip_overlap and last and last.state in LIVE:
+            return FireStatus.OVERLAP
+        for new in jobs:
+            self._insert(new)
+        if jobs:
+            self._schedules[schedule_id] = replace(
+                schedule, last_fired_at=self.now(), last_job_id=jobs[-1].id
+            )
+        return FireStatus.FIRED
+
+    def delete_schedule(self, schedule_id: str) -> bool:
+        return self._schedules.pop(schedule_id, None) is not None
+
+    def pause_schedule(self, schedule_id: str, *, paused: bool) -> None:
+        if schedule_id not in self._schedules:
+            raise NotFoundError(f"no schedule {schedule_id!r}")
+        schedule = self._schedules[schedule_id]
+        self._schedules[schedule_id] = replace(schedule, paused=paused)
+
+    def list_schedules(self) -> list[Schedule]:
+        return sorted(self._schedules.values(), key=lambda schedule: schedule.id)
