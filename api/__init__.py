@@ -1,0 +1,1 @@
+"""The REST API: Falcon under gunicorn, over the service functions of the client."""

@@ -1,0 +1,55 @@
+"""Builds the WSGI application from its parts."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import falcon
+
+from api.body import BodyLimits
+from api.endpoint import Endpoint
+from api.middleware import HostCheck, RequestContext
+from api.problems import PROBLEM_JSON, problem_of
+from api.routes import by_path
+from workflows.client import JobClient
+
+Application = falcon.App[falcon.Request, falcon.Response]
+
+
+def create_app(
+    client: JobClient,
+    *,
+    new_id: Callable[[], str],
+    hosts: Iterable[str] = (),
+    body_limits: BodyLimits | None = None,
+) -> Application:
+    """Return the API over a client.
+
+    `new_id` makes request ids. `hosts`: names, besides localhost and any IP address,
+    under which the API may be called.
+    """
+    app: Application = falcon.App(
+        middleware=[RequestContext(new_id), HostCheck(hosts)],
+        independent_middleware=True,
+    )
+    app.req_options.media_handlers = falcon.media.Handlers({})  # `api.body` reads
+    app.add_error_handler(Exception, _answer)
+    app.add_error_handler(falcon.HTTPError, _answer)
+    limits = body_limits or BodyLimits()
+    for path, routes in by_path().items():
+        app.add_route(path, Endpoint(routes, client, limits))
+    return app
+
+
+def _answer(
+    req: falcon.Request,
+    resp: falcon.Response,
+    error: Exception,
+    _params: dict[str, Any],
+) -> None:
+    """Answer with the problem that an exception means."""
+    problem = problem_of(error)
+    resp.status = falcon.code_to_http_status(problem.status)
+    resp.content_type = PROBLEM_JSON
+    resp.data = problem.body(instance=req.path, request_id=req.context.request_id)
+    for name, value in problem.headers.items():
+        resp.set_header(name, value)

@@ -1,0 +1,104 @@
+"""From an HTTP request to a handler's call, and from its reply to the envelope."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import falcon
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from api.body import BodyLimits, read_json
+from api.call import Call, Reply
+from api.parameters import CURSOR, path_ids, query_values
+from api.problems import Code, Problem
+from api.routes import Route
+from workflows.client import JobClient
+from workflows.client.faults import validation_faults
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Endpoint:
+    """The resource of one path: each of its routes answers to one method."""
+
+    def __init__(
+        self, routes: tuple[Route, ...], client: JobClient, limits: BodyLimits
+    ) -> None:
+        self._client = client
+        self._limits = limits
+        for route in routes:
+            setattr(self, f"on_{route.method.lower()}", self._responder(route))
+
+    def _responder(self, route: Route) -> Any:
+        def respond(req: falcon.Request, resp: falcon.Response, **ids: str) -> None:
+            req.context.route = route
+            reply = route.handler(self._call(route, req, ids))
+            meta: dict[str, str | None] = {"requestId": req.context.request_id}
+            if CURSOR in route.query:
+                meta["nextCursor"] = reply.next_cursor
+            _write(resp, reply, meta)
+
+        return respond
+
+    def _call(self, route: Route, req: falcon.Request, ids: dict[str, str]) -> Call:
+        """Check everything of a request before anything is done."""
+        checked = path_ids(ids)
+        query = query_values(req.query_string, route.query)
+        value = read_json(req.env, self._limits)
+        return Call(
+            client=self._client,
+            ids=checked,
+            query=query,
+            body=_body(route, value),
+            request_key=_request_key(route, req),
+            traceparent=_traceparent(req),
+        )
+
+
+def _body(route: Route, value: Any) -> BaseModel | None:
+    """Validate the body against the model that the route declares."""
+    if route.body is None:
+        if value not in (None, {}):
+            raise Problem(Code.INVALID_BODY, "This route takes no body.")
+        return None
+    if value is None:
+        if not route.body_optional:
+            raise Problem(Code.BAD_JSON, "The body is empty.")
+        value = {}
+    try:
+        return route.body.model_validate(value)
+    except ValidationError as error:
+        faults = validation_faults(error)
+        text = f"{len(faults)} faults"
+        raise Problem(Code.INVALID_BODY, text, errors=faults) from None
+
+
+def _request_key(route: Route, req: falcon.Request) -> str | None:
+    """Return the Idempotency-Key, scoped by method and path."""
+    key = req.get_header("Idempotency-Key")
+    if key is None:
+        return None
+    if not route.idempotent_by_key:
+        raise Problem(Code.BAD_HEADER, "This route takes no Idempotency-Key.")
+    if not _KEY.fullmatch(key):
+        msg = "Idempotency-Key has 1 to 255 printable ASCII characters, no space."
+        raise Problem(Code.BAD_HEADER, msg)
+    return f"{route.method} {req.path} {key}"
+
+
+def _traceparent(req: falcon.Request) -> str:
+    """Return the W3C trace context; a malformed one is ignored, as the norm says."""
+    text = req.get_header("traceparent") or ""
+    return text if _TRACEPARENT.fullmatch(text) else ""
+
+
+def _write(resp: falcon.Response, reply: Reply, meta: Mapping[str, str | None]) -> None:
+    """Put a reply into its envelope."""
+    data = reply.data.model_dump(mode="json", by_alias=True)
+    resp.status = falcon.code_to_http_status(reply.status)
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = msgspec.json.encode({"success": True, "data": data, "meta": meta})
+    if reply.location:
+        resp.location = reply.location

@@ -1,0 +1,176 @@
+"""What goes wrong, as RFC 9457 problem bodies that also say `"success": false`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import falcon
+import msgspec
+
+from workflows.client import Fault, InvalidJobsError
+from workflows.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    PayloadError,
+    StoreError,
+    StoreFullError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+class Code(StrEnum):
+    """What went wrong. Programs may depend on a code, so none changes its meaning."""
+
+    BAD_REQUEST = "bad_request"
+    BAD_HOST = "bad_host"
+    BAD_ID = "bad_id"
+    BAD_PARAMETER = "bad_parameter"
+    BAD_BODY = "bad_body"
+    BAD_JSON = "bad_json"
+    BAD_HEADER = "bad_header"
+    CROSS_ORIGIN = "cross_origin"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
+    CONFLICT = "conflict"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_BODY = "invalid_body"
+    INVALID_ARGUMENT = "invalid_argument"
+    INTERNAL_ERROR = "internal_error"
+    STORE_UNAVAILABLE = "store_unavailable"
+    STORE_FULL = "store_full"
+    STORE_REFUSED = "store_refused"
+
+
+STATUS: Mapping[Code, tuple[int, str]] = {
+    Code.BAD_REQUEST: (400, "Bad request"),
+    Code.BAD_HOST: (400, "Host not served here"),
+    Code.BAD_ID: (400, "Malformed id"),
+    Code.BAD_PARAMETER: (400, "Bad query parameter"),
+    Code.BAD_BODY: (400, "Body incomplete or malformed"),
+    Code.BAD_JSON: (400, "Body is not acceptable JSON"),
+    Code.BAD_HEADER: (400, "Bad header"),
+    Code.CROSS_ORIGIN: (403, "Cross-origin request refused"),
+    Code.NOT_FOUND: (404, "Not found"),
+    Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
+    Code.REQUEST_TIMEOUT: (408, "Request body took too long"),
+    Code.CONFLICT: (409, "State conflict"),
+    Code.BODY_TOO_LARGE: (413, "Body too large"),
+    Code.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
+    Code.INVALID_BODY: (422, "Invalid body"),
+    Code.INVALID_ARGUMENT: (422, "Invalid argument"),
+    Code.INTERNAL_ERROR: (500, "Internal error"),
+    Code.STORE_UNAVAILABLE: (503, "Store unavailable"),
+    Code.STORE_FULL: (503, "Store full"),
+    Code.STORE_REFUSED: (503, "Store refused"),
+}
+RETRYABLE = frozenset({Code.REQUEST_TIMEOUT, Code.STORE_UNAVAILABLE, Code.STORE_FULL})
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """A request that is refused, and how to say so."""
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.status, self.title = STATUS[code]
+
+    def body(self, *, instance: str, request_id: str) -> bytes:
+        """Return the problem's JSON."""
+        fields: dict[str, Any] = {
+            "success": False,
+            "type": f"urn:workflows:error:{self.code.replace('_', '-')}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            "requestId": request_id,
+            "retryable": self.code in RETRYABLE,
+            "errors": [
+                {"path": fault.path, "code": fault.code, "message": fault.message}
+                for fault in self.errors
+            ],
+        }
+        return msgspec.json.encode(fields)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what an exception means to the caller; unknown ones are a 500."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, falcon.HTTPError):
+        return _from_falcon(error)
+    if isinstance(error, StoreError):
+        return _from_store(error)
+    if isinstance(error, NotFoundError):
+        return Problem(Code.NOT_FOUND, str(error))
+    if isinstance(error, ConflictError):
+        return Problem(Code.CONFLICT, str(error))
+    if isinstance(error, InvalidJobsError):
+        text = f"{len(error.faults)} faults"
+        return Problem(Code.INVALID_BODY, text, errors=error.faults)
+    if isinstance(error, PayloadError):
+        fault = Fault(error.path, "invalid", str(error))
+        return Problem(Code.INVALID_BODY, str(error), errors=[fault])
+    if isinstance(error, InvalidArgumentError):
+        return Problem(Code.INVALID_ARGUMENT, str(error))
+    log.error("unexpected error in a request", exc_info=error)
+    return Problem(Code.INTERNAL_ERROR, "The request id names the error in the log.")
+
+
+def _from_falcon(error: falcon.HTTPError) -> Problem:
+    """Map what Falcon itself raises: routing, methods."""
+    status = error.status_code
+    if status == 404:
+        return Problem(Code.NOT_FOUND, "There is nothing at this path.")
+    if status == 405:
+        headers = dict(error.headers or {})
+        return Problem(
+            Code.METHOD_NOT_ALLOWED, "This path knows other methods.", headers=headers
+        )
+    if status == 415:
+        return Problem(Code.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+    if 400 <= status < 500:
+        return Problem(Code.BAD_REQUEST, error.title or "The request is malformed.")
+    log.error("error in a request", exc_info=error)
+    return Problem(Code.INTERNAL_ERROR, "The request id names the error in the log.")
+
+
+def _from_store(error: StoreError) -> Problem:
+    """Map what the store raises. The text may name hosts: it goes to the log only."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    log.warning("store error in a request", extra={"error": str(error)})
+    if isinstance(error, StoreFullError):
+        text = "The store is full; nothing was accepted. Try again later."
+        return Problem(Code.STORE_FULL, text, headers=headers)
+    if isinstance(error, StoreRefusedError):
+        text = "The store must not be used as it is; see the log."
+        return Problem(Code.STORE_REFUSED, text, headers=headers)
+    if isinstance(error, StoreUnavailableError):
+        text = (
+            "The store does not answer; whether a write happened is unknown. "
+            "Send the same request with the same ids again."
+        )
+        return Problem(Code.STORE_UNAVAILABLE, text, headers=headers)
+    text = "The store failed; see the log."
+    return Problem(Code.STORE_UNAVAILABLE, text, headers=headers)

@@ -1,0 +1,1 @@
+"""What each route does: plain functions from a checked call to a reply."""

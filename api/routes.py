@@ -1,0 +1,315 @@
+"""The one table of routes: Falcon's routing, roles and OpenAPI come from it.
+
+The guide's six stand under `/api/v1/queue`; all others under plural nouns, so that no
+queue or job can be named so that two routes mean the same path.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from api import schemas
+from api.call import Call, Reply
+from api.parameters import CURSOR, LIMIT, QueryParameter
+from api.resources import jobs, monitoring, queues
+from workflows.engine.states import JobState
+
+Role = Literal["public", "viewer", "operator", "admin"]
+Method = Literal["GET", "PUT", "POST", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation. `errors`: the codes that are special to it, per status.
+
+    `body_optional`: without a body, the model's defaults hold. `idempotent_by_key`:
+    the route takes an Idempotency-Key.
+    """
+
+    method: Method
+    path: str
+    role: Role
+    handler: Callable[[Call], Reply]
+    data: type[BaseModel]
+    tag: str
+    body: type[BaseModel] | None = None
+    body_optional: bool = False
+    query: tuple[QueryParameter, ...] = ()
+    success: tuple[int, ...] = (200,)
+    errors: tuple[int, ...] = ()
+    idempotent_by_key: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operation's id, as in `queues_pause`."""
+        return f"{self.tag}_{self.handler.__name__}"
+
+    @property
+    def summary(self) -> str:
+        """The first line of what the handler says of itself."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+STATE = QueryParameter(
+    name="state",
+    description="The state to list.",
+    required=True,
+    choices=tuple(state.value for state in JobState),
+)
+GUIDE = "/api/v1/queue"
+QUEUE = "/api/v1/queues/{queue}"
+JOB = "/api/v1/jobs/{jobId}"
+
+_GUIDE_ROUTES = (
+    Route(
+        method="GET",
+        path=f"{GUIDE}/metrics",
+        role="viewer",
+        handler=queues.all_metrics,
+        data=schemas.AllMetrics,
+        tag="queues",
+    ),
+    Route(
+        method="GET",
+        path=f"{GUIDE}/metrics/{{queue}}",
+        role="viewer",
+        handler=queues.metrics,
+        data=schemas.QueueDetail,
+        tag="queues",
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{GUIDE}/dead-letter/{{queue}}",
+        role="viewer",
+        handler=queues.dead_letters,
+        data=schemas.DeadLetters,
+        tag="queues",
+        query=(LIMIT, CURSOR),
+        errors=(404, 422),
+    ),
+    Route(
+        method="POST",
+        path=f"{GUIDE}/retry/{{queue}}/{{jobId}}",
+        role="operator",
+        handler=queues.retry,
+        data=schemas.JobStateView,
+        tag="queues",
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path=f"{GUIDE}/retry/{{queue}}",
+        role="operator",
+        handler=queues.retry_many,
+        data=schemas.RetriedMany,
+        tag="queues",
+        body=schemas.StepLimit,
+        body_optional=True,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{GUIDE}/clean/{{queue}}",
+        role="operator",
+        handler=queues.clean,
+        data=schemas.RemovedMany,
+        tag="queues",
+        body=schemas.StepLimit,
+        body_optional=True,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{GUIDE}/dashboard",
+        role="viewer",
+        handler=monitoring.dashboard,
+        data=schemas.DashboardView,
+        tag="monitoring",
+    ),
+)
+
+_QUEUE_ROUTES = (
+    Route(
+        method="POST",
+        path=f"{QUEUE}/jobs",
+        role="operator",
+        handler=jobs.add,
+        data=schemas.AddedJob,
+        tag="jobs",
+        body=schemas.AddJob,
+        success=(201, 200),
+        errors=(404,),
+        idempotent_by_key=True,
+    ),
+    Route(
+        method="POST",
+        path=f"{QUEUE}/batches",
+        role="operator",
+        handler=jobs.add_many,
+        data=schemas.AddedJobs,
+        tag="jobs",
+        body=schemas.AddJobs,
+        success=(201, 200),
+        errors=(404,),
+        idempotent_by_key=True,
+    ),
+    Route(
+        method="GET",
+        path=f"{QUEUE}/jobs",
+        role="viewer",
+        handler=jobs.list_jobs,
+        data=schemas.JobList,
+        tag="jobs",
+        query=(STATE, LIMIT, CURSOR),
+        errors=(404, 422),
+    ),
+    Route(
+        method="POST",
+        path=f"{QUEUE}/pause",
+        role="operator",
+        handler=queues.pause,
+        data=schemas.QueueState,
+        tag="queues",
+        body=schemas.Pause,
+        body_optional=True,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{QUEUE}/resume",
+        role="operator",
+        handler=queues.resume,
+        data=schemas.QueueState,
+        tag="queues",
+        errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=f"{QUEUE}/limits",
+        role="operator",
+        handler=queues.set_limits,
+        data=schemas.QueueState,
+        tag="queues",
+        body=schemas.SetLimits,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path=f"{QUEUE}/limits",
+        role="operator",
+        handler=queues.reset_limits,
+        data=schemas.QueueState,
+        tag="queues",
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{QUEUE}/drain",
+        role="admin",
+        handler=queues.drain,
+        data=schemas.RemovedMany,
+        tag="queues",
+        body=schemas.Drain,
+        body_optional=True,
+        errors=(404,),
+    ),
+)
+
+_JOB_ROUTES = (
+    Route(
+        method="GET",
+        path=JOB,
+        role="viewer",
+        handler=jobs.read,
+        data=schemas.JobDetail,
+        tag="jobs",
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path=JOB,
+        role="operator",
+        handler=jobs.remove,
+        data=schemas.Removed,
+        tag="jobs",
+        errors=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path=f"{JOB}/attempts",
+        role="viewer",
+        handler=jobs.attempts,
+        data=schemas.Attempts,
+        tag="jobs",
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{JOB}/cancel",
+        role="operator",
+        handler=jobs.cancel,
+        data=schemas.Cancelled,
+        tag="jobs",
+        success=(200, 202),
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path=f"{JOB}/promote",
+        role="operator",
+        handler=jobs.promote,
+        data=schemas.JobStateView,
+        tag="jobs",
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path=f"{JOB}/reschedule",
+        role="operator",
+        handler=jobs.reschedule,
+        data=schemas.JobStateView,
+        tag="jobs",
+        body=schemas.Reschedule,
+        errors=(404, 409),
+    ),
+)
+
+_OTHER_ROUTES = (
+    Route(
+        method="GET",
+        path="/api/v1/workers",
+        role="viewer",
+        handler=monitoring.workers,
+        data=schemas.Workers,
+        tag="monitoring",
+    ),
+    Route(
+        method="GET",
+        path="/health/live",
+        role="public",
+        handler=monitoring.live,
+        data=schemas.Live,
+        tag="monitoring",
+    ),
+    Route(
+        method="GET",
+        path="/health/ready",
+        role="public",
+        handler=monitoring.ready,
+        data=schemas.Ready,
+        tag="monitoring",
+    ),
+)
+
+ROUTES = (*_GUIDE_ROUTES, *_QUEUE_ROUTES, *_JOB_ROUTES, *_OTHER_ROUTES)
+
+
+def by_path() -> Mapping[str, tuple[Route, ...]]:
+    """Return the routes of each path."""
+    paths: dict[str, tuple[Route, ...]] = {}
+    for route in ROUTES:
+        paths[route.path] = (*paths.get(route.path, ()), route)
+    return paths
