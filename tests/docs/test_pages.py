@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_snippets import PAGES, ROOT
+from tests.docs.test_snippets import NAMES, PAGES, ROOT
 from workflows.settings import Settings
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
     targets = [page.parent / target for target in LINK.findall(page.read_text())]
     assert [target for target in targets if not target.exists()] == []

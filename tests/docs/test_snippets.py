@@ -22,6 +22,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.M | re.S)
 
 
@@ -115,7 +116,7 @@ def expect(shown: str, printed: str, where: str) -> None:
     assert matches, f"{where} shows\n{shown}\nbut it prints\n{printed}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_snippet_of_the_page_runs(page: Path, tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for block in blocks(page):
