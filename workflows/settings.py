@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
@@ -33,6 +33,7 @@ def _split(value: object) -> object:
     return value
 
 
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -55,8 +56,10 @@ class Settings(BaseSettings):
     redis_password: SecretStr | None = Field(None, alias="REDIS_PASSWORD")
     redis_db: int = Field(0, alias="REDIS_DB", ge=0)
     namespace: str = Field("workflows", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    imports: CommaList = ("workflows.jobs",)
-    allow: CommaList = ()
+    imports: AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+CommaList = ("workflows.jobs",)
+    allow: AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+CommaList = ()
     lease: float = Field(30.0, ge=1, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "text"
@@ -120,7 +123,7 @@ class Settings(BaseSettings):
                 value = "***"
             elif isinstance(value, tuple):
                 value = ",".join(value)
-            shown[_variable(name)] = "" if value is None else str(value)
+            shown[variable(type(self), name)] = "" if value is None else str(value)
         return shown
 
 
@@ -132,13 +135,26 @@ def load_settings() -> Settings:
     """
     problems = list(_misspelt())
     try:
-        settings = Settings()
-    except ValidationError as error:
-        problems += [_problem(details) for details in error.errors()]
+        settings = read_settings(Settings)
+    except SettingsError as error:
+        problems.append(str(error))
     else:
         if not problems:
             return settings
-    raise SettingsError("\n".join(problems)) from None
+    raise SettingsError("\n".join(problems))
+
+
+def read_settings(model: type[AnySettings]) -> AnySettings:
+    """Read the settings of one part, such as the marketplace's.
+
+    Raises:
+        SettingsError: one line per problem, naming the variable, never a value.
+    """
+    try:
+        return model()
+    except ValidationError as error:
+        lines = [_problem(model, details) for details in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
 
 
 def require_settings() -> Settings:
@@ -173,21 +189,24 @@ def _check_url(url: str) -> None:
             raise ValueError(msg) from None
 
 
-def _variable(field: str) -> str:
+def variable(model: type[BaseSettings], field: str) -> str:
     """Return the environment variable that sets a field."""
-    return Settings.model_fields[field].alias or PREFIX + field.upper()
+    prefix = model.model_config.get("env_prefix", "")
+    return model.model_fields[field].alias or (prefix + field).upper()
 
 
-def _problem(details: ErrorDetails) -> str:
+def _problem(model: type[BaseSettings], details: ErrorDetails) -> str:
     """Say in one line what is wrong with which variable."""
-    name = str(details["loc"][0])
-    variable = _variable(name) if name in Settings.model_fields else name
-    return f"{variable}: {details['msg'].removeprefix('Value error, ')}"
+    name = str(details["loc"][0]) if details["loc"] else ""
+    if name in model.model_fields:
+        name = variable(model, name)
+    problem = details["msg"].removeprefix("Value error, ")
+    return f"{name}: {problem}" if name else problem
 
 
 def _misspelt() -> Iterator[str]:
     """Name the variables with our prefix that set nothing."""
-    known = [_variable(field) for field in Settings.model_fields]
+    known = [variable(Settings, field) for field in Settings.model_fields]
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
     for name in sorted(given - set(known)):
         if name.startswith(PREFIX):

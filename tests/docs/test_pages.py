@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_snippets import NAMES, PAGES, ROOT
-from workflows.settings import Settings
+from workflows.settings import Settings, variable
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -20,10 +20,7 @@ def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     named = set(re.findall(r"^\| `((?:WORKFLOWS|REDIS)_\w+)`", page, re.M))
-    fields = Settings.model_fields.items()
-    assert named == {
-        field.alias or f"WORKFLOWS_{name.upper()}" for name, field in fields
-    }
+    assert named == {variable(Settings, field) for field in Settings.model_fields}
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
