@@ -1,0 +1,179 @@
+"""Sends messages: the only code that talks to WhatsApp.
+
+The lease is committed before the call, the outcome after it. If the process dies in
+between, the row says `sending` with a lease that ends: the message may have been
+sent, and is treated so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+from workflows.exceptions import Snooze
+from workflows.jobs.whatsapp_message_send import policy
+from workflows.jobs.whatsapp_message_send.payload import WhatsAppMessageSend
+from workflows.jobs.whatsapp_message_send.steps import (
+    Defer,
+    Done,
+    Fail,
+    Next,
+    Probe,
+    Send,
+    Situation,
+    Verdict,
+    after_call,
+    before_call,
+)
+from workflows.marketplace.channel import close_channel
+from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.message import Clock, JobRun, Message
+from workflows.marketplace.order import OrderStatus
+from workflows.marketplace.pair_limit import PairLimit
+from workflows.marketplace.ports import (
+    Accepted,
+    JobQueue,
+    MessageTransport,
+    Storage,
+    Work,
+)
+from workflows.marketplace.whatsapp_errors import SendFailure
+
+Result = dict[str, str | int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatsAppSender:
+    """Processes `whatsapp-message-send`; share one among threads."""
+
+    storage: Storage
+    transport: MessageTransport
+    queue: JobQueue
+    clock: Clock
+    new_id: Callable[[], str]
+    pair_limit: PairLimit
+    ambiguous_check: timedelta
+
+    def run(self, payload: WhatsAppMessageSend, run: JobRun) -> Result:
+        """Bring one message forward as far as it goes now.
+
+        Safe to repeat at any point: what was sent is not sent again, what may have
+        been sent is not sent again blindly.
+
+        Raises:
+            Snooze: not now; no attempt spent.
+            TransientError: a call failed and may be repeated; spends an attempt.
+            PermanentError: it can never be sent.
+            StoreUnavailableError: the database is busy; nothing changed.
+        """
+        message, verdict = self._prepare(payload, run)
+        if isinstance(verdict, Probe):
+            verdict = Defer(policy.PROBE_INTERVAL, "parked")
+            if self.transport.probe():
+                close_channel(self.storage, self.queue)
+                message, verdict = self._prepare(payload, run)
+        if isinstance(verdict, Send):
+            outcome = self.transport.send(message)
+            message, verdict = self._record(message, outcome, run)
+        return _conclude(message, verdict)
+
+    def _prepare(
+        self, payload: WhatsAppMessageSend, run: JobRun
+    ) -> tuple[Message, Verdict]:
+        with self.storage.begin() as work:
+            message = self._row(work, payload, run)
+            return _write(
+                work, message, before_call(message, self._situation(work, message, run))
+            )
+
+    def _record(
+        self, leased: Message, outcome: Accepted | SendFailure, run: JobRun
+    ) -> tuple[Message, Verdict]:
+        with self.storage.begin() as work:
+            current = work.messages.get(leased.id) or leased
+            if not isinstance(outcome, Accepted) and current.version != leased.version:
+                # Somebody decided about it meanwhile; what failed here is old news.
+                return current, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
+            situation = self._situation(work, current, run)
+            return _write(work, current, after_call(current, outcome, situation))
+
+    def _row(self, work: Work, payload: WhatsAppMessageSend, run: JobRun) -> Message:
+        if payload.message_id is not None:
+            found = work.messages.get(payload.message_id)
+            if found is None:
+                raise PermanentError(NOT_FOUND, f"no message {payload.message_id}")
+            return found
+        return work.messages.add(
+            Message(
+                id=f"msg_{self.new_id()}",
+                dedupe_key=payload.dedupe_key or f"adhoc:{run.job_id}",
+                purpose=payload.purpose,
+                to_phone=payload.phone_number,
+                to_bsuid=payload.bsuid,
+                content=payload.what,
+                fallback=payload.fallback_template,
+                delivery=payload.delivery,
+                order_id=payload.order_id,
+                not_before=payload.not_before,
+                not_after=payload.not_after,
+                created_at=self.clock(),
+            )
+        )
+
+    def _situation(self, work: Work, message: Message, run: JobRun) -> Situation:
+        channel = work.channel.get()
+        older = 0
+        if channel.open:
+            older = work.messages.parked_before(message.created_at, policy.PROBERS)
+        return Situation(
+            now=self.clock(),
+            run=run,
+            recipient=work.recipients.get(message.recipient_key),
+            channel=channel,
+            relevant=_relevant(work, message),
+            parked_before=older,
+            pair_limit=self.pair_limit,
+            ambiguous_check=self.ambiguous_check,
+        )
+
+
+def _relevant(work: Work, message: Message) -> bool:
+    """Whether what the message says is still true."""
+    if message.purpose != "order_expired" or message.order_id is None:
+        return True
+    order = work.orders.get(message.order_id)
+    return order is not None and order.status is OrderStatus.EXPIRED
+
+
+def _write(work: Work, old: Message, step: Next) -> tuple[Message, Verdict]:
+    saved = old if step.message == old else work.messages.save(old, step.message)
+    if saved is None:
+        return old, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
+    if step.recipient is not None:
+        work.recipients.put(step.recipient)
+    if step.channel is not None:
+        work.channel.put(step.channel)
+    return saved, step.verdict
+
+
+def _conclude(message: Message, verdict: Verdict) -> Result:
+    match verdict:
+        case Done(outcome):
+            return {
+                "outcome": outcome,
+                "messageId": message.id,
+                "wamid": message.wamid,
+                "status": message.status,
+                "attempts": message.attempts,
+                "pacing": message.pacing,
+            }
+        case Defer(delay, why):
+            raise Snooze(delay, why)
+        case Fail(error):
+            raise error
+        case Probe():
+            raise Snooze(policy.PROBE_INTERVAL, "parked")
+        case Send():
+            raise Snooze(policy.IN_FLIGHT_DELAY, "in_flight")
+        case _:
+            assert_never(verdict)
