@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from api import schemas
 from api.call import Call, Reply
 from api.parameters import CURSOR, LIMIT, QueryParameter
-from api.resources import jobs, monitoring, queues
+from api.resources import jobs, monitoring, queues, schedules
 from workflows.engine.states import JobState
 
 Role = Literal["public", "viewer", "operator", "admin"]
@@ -61,6 +61,7 @@ STATE = QueryParameter(
 GUIDE = "/api/v1/queue"
 QUEUE = "/api/v1/queues/{queue}"
 JOB = "/api/v1/jobs/{jobId}"
+SCHEDULE = "/api/v1/schedules/{scheduleId}"
 
 _GUIDE_ROUTES = (
     Route(
@@ -277,6 +278,75 @@ _JOB_ROUTES = (
     ),
 )
 
+_SCHEDULE_ROUTES = (
+    Route(
+        method="GET",
+        path="/api/v1/schedules",
+        role="viewer",
+        handler=schedules.list_schedules,
+        data=schemas.Schedules,
+        tag="schedules",
+    ),
+    Route(
+        method="GET",
+        path=SCHEDULE,
+        role="viewer",
+        handler=schedules.read,
+        data=schemas.ScheduleView,
+        tag="schedules",
+        errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path=SCHEDULE,
+        role="operator",
+        handler=schedules.put,
+        data=schemas.ScheduleView,
+        tag="schedules",
+        body=schemas.PutSchedule,
+        success=(201, 200),
+        errors=(409,),
+    ),
+    Route(
+        method="DELETE",
+        path=SCHEDULE,
+        role="operator",
+        handler=schedules.delete,
+        data=schemas.DeletedSchedule,
+        tag="schedules",
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path=f"{SCHEDULE}/pause",
+        role="operator",
+        handler=schedules.pause,
+        data=schemas.ScheduleView,
+        tag="schedules",
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{SCHEDULE}/resume",
+        role="operator",
+        handler=schedules.resume,
+        data=schemas.ScheduleView,
+        tag="schedules",
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=f"{SCHEDULE}/run",
+        role="operator",
+        handler=schedules.run,
+        data=schemas.AddedJob,
+        tag="schedules",
+        success=(201, 200),
+        errors=(404,),
+        idempotent_by_key=True,
+    ),
+)
+
 _OTHER_ROUTES = (
     Route(
         method="GET",
@@ -304,7 +374,13 @@ _OTHER_ROUTES = (
     ),
 )
 
-ROUTES = (*_GUIDE_ROUTES, *_QUEUE_ROUTES, *_JOB_ROUTES, *_OTHER_ROUTES)
+ROUTES = (
+    *_GUIDE_ROUTES,
+    *_QUEUE_ROUTES,
+    *_JOB_ROUTES,
+    *_SCHEDULE_ROUTES,
+    *_OTHER_ROUTES,
+)
 
 
 def by_path() -> Mapping[str, tuple[Route, ...]]:

@@ -11,14 +11,21 @@ from workflows.client.monitoring import (
     is_alive,
 )
 from workflows.engine.failure import Failure
+from workflows.engine.schedule import (
+    CronSpec,
+    IntervalSpec,
+    Timetable,
+    parse_timetable,
+)
 from workflows.engine.states import JobState
-from workflows.exceptions import PayloadError
+from workflows.exceptions import InvalidArgumentError, PayloadError
 from workflows.store import (
     Attempt,
     Enqueued,
     JobRecord,
     QueueInfo,
     QueueLimits,
+    Schedule,
     WorkerInfo,
 )
 
@@ -221,6 +228,41 @@ def queue_state(queue: QueueInfo) -> schemas.QueueState:
         paused=queue.paused,
         paused_by=queue.paused_by or None,
         limits=limits(queue.limits, overridden=queue.overridden),
+    )
+
+
+# -- schedules ------------------------------------------------------------------------
+
+
+def schedule(kept: Schedule) -> schemas.ScheduleView:
+    """Show a schedule; bare if its spec is no longer readable (its zone is gone)."""
+    try:
+        timetable: Timetable | None = parse_timetable(kept.spec)
+    except InvalidArgumentError:
+        timetable = None
+    spec = timetable.spec if timetable else None
+    cron = spec if isinstance(spec, CronSpec) else None
+    interval = spec if isinstance(spec, IntervalSpec) else None
+    return schemas.ScheduleView(
+        id=kept.id,
+        name=kept.type,
+        queue_name=kept.queue,
+        data=to_json(kept.payload),
+        cron=cron.expression if cron else None,
+        tz=cron.tz if cron else None,
+        every_ms=interval.every_ms if interval else None,
+        offset_ms=interval.offset_ms if interval else None,
+        opaque=not cron and not interval,
+        catch_up=timetable.catch_up.value if timetable else None,
+        skip_overlap=timetable.skip_overlap if timetable else False,
+        priority=kept.priority,
+        expires_ms=kept.expires_ms,
+        paused=kept.paused,
+        declared=kept.declared,
+        next_at=kept.next_at,
+        last_slot=kept.last_slot,
+        last_fired_at=kept.last_fired_at,
+        last_job_id=kept.last_job_id,
     )
 
 

@@ -56,11 +56,15 @@ class Settings(BaseSettings):
     redis_password: SecretStr | None = Field(None, alias="REDIS_PASSWORD")
     redis_db: int = Field(0, alias="REDIS_DB", ge=0)
     namespace: str = Field("workflows", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    imports: AnySettings = TypeVar("AnySettings", bound=BaseSettings)
-CommaList = ("workflows.jobs",)
-    allow: AnySettings = TypeVar("AnySettings", bound=BaseSettings)
-CommaList = ()
+    imports: CommaList = ("workflows.jobs",)
+    allow: CommaList = ()
     lease: float = Field(30.0, ge=1, le=3600)
+    api_bind: str = "127.0.0.1:8000"
+    api_workers: int = Field(2, ge=1, le=64)
+    api_threads: int = Field(16, ge=2, le=256)
+    api_hosts: CommaList = ()
+    api_max_body: int = Field(2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    api_body_timeout: float = Field(10.0, gt=0, le=300)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "text"
 

@@ -3,5 +3,14 @@
 from workflows.client.faults import Fault, InvalidJobsError
 from workflows.client.jobs import JobClient, JobRequest
 from workflows.client.monitoring import Dashboard
+from workflows.client.schedules import ScheduleClient, ScheduleRequest
 
-__all__ = ["Dashboard", "Fault", "InvalidJobsError", "JobClient", "JobRequest"]
+__all__ = [
+    "Dashboard",
+    "Fault",
+    "InvalidJobsError",
+    "JobClient",
+    "JobRequest",
+    "ScheduleClient",
+    "ScheduleRequest",
+]

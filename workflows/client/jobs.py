@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from workflows.client.faults import Fault, InvalidJobsError, payload_faults
+from workflows.client.faults import Fault, InvalidJobsError
 from workflows.client.monitoring import (
     MINUTE_MS,
     WINDOW_MINUTES,
@@ -14,11 +14,12 @@ from workflows.client.monitoring import (
     build_dashboard,
     performance_of,
 )
+from workflows.client.payloads import encode_payload
+from workflows.client.schedules import ScheduleClient
 from workflows.engine.states import JobState
 from workflows.exceptions import (
     InvalidArgumentError,
     NotFoundError,
-    PayloadError,
 )
 from workflows.job_type import JobType, new_job
 from workflows.store import (
@@ -74,6 +75,7 @@ class JobClient:
     ) -> None:
         self.store = store
         self.types = types
+        self.schedules = ScheduleClient(store, types, new_id)
         self._new_id = new_id
 
     # -- adding jobs --
@@ -126,17 +128,9 @@ class JobClient:
         if request.delay_ms and request.run_at is not None:
             text = "give a delay or a time, not both"
             faults.append(Fault(f"/{index}/run_at", "conflict", text))
-        try:
-            return job_type.encode(request.payload)
-        except PayloadError as error:
-            model = job_type.payload
-            found = payload_faults(model, request.payload) if model else []
-            found = found or [Fault(error.path, "invalid", str(error))]
-        except InvalidArgumentError as error:
-            found = [Fault("", "invalid", str(error))]
-        root = f"/{index}/payload"
-        faults.extend(replace(fault, path=root + fault.path) for fault in found)
-        return b""
+        payload, found = encode_payload(job_type, request.payload, f"/{index}/payload")
+        faults.extend(found)
+        return payload
 
     def _claim_request(
         self, request_id: str, requests: Sequence[JobRequest], payloads: Sequence[bytes]

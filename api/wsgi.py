@@ -1,0 +1,29 @@
+"""What gunicorn serves: `api.wsgi:application`. Imported in each worker, after fork."""
+
+from uuid import uuid4
+
+from api.app import Application, create_app
+from api.body import BodyLimits
+from workflows.client import JobClient
+from workflows.main import huey
+from workflows.settings import load_settings
+
+
+def _new_id() -> str:
+    return uuid4().hex
+
+
+def _application() -> Application:
+    settings = load_settings()
+    client = JobClient(huey.store, huey.job_types, _new_id)
+    return create_app(
+        client,
+        new_id=_new_id,
+        hosts=settings.api_hosts,
+        body_limits=BodyLimits(
+            max_bytes=settings.api_max_body, seconds=settings.api_body_timeout
+        ),
+    )
+
+
+application = _application()
