@@ -1,0 +1,77 @@
+"""What the consumers of the harness run, and what its producers enqueue."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from tests.chaos import sabotage
+from tests.chaos.ledger import RUNS, Ledger
+from workflows.exceptions import NonRetryableError
+from workflows.huey import WorkflowHuey
+
+Kind = Literal["good", "flaky", "broken", "refused", "poison"]
+
+folder = Path(os.environ["CHAOS_FOLDER"])
+generation = int(os.environ.get("CHAOS_GENERATION", "0"))
+runs = Ledger(folder / RUNS)
+huey = WorkflowHuey(
+    "chaos",
+    url=os.environ["CHAOS_URL"],
+    lease=float(os.environ.get("CHAOS_LEASE", "2")),
+    sweep_interval=float(os.environ.get("CHAOS_SWEEP", "0.5")),
+)
+sabotage.apply(huey)
+
+
+class Work(BaseModel):
+    """One job: who it is, what becomes of it, how long it takes."""
+
+    job: str
+    kind: Kind = "good"
+    ms: int = 5
+
+
+@huey.job(
+    name="work",
+    queue="work",
+    payload=Work,
+    retry={"attempts": 3, "backoff": {"type": "fixed", "delay": 50}},
+    max_stalls=3,
+)
+def work(payload: Work) -> None:
+    """Run one job, leaving its traces in the ledger."""
+    runs.add(e="start", id=payload.job, gen=generation, pid=os.getpid())
+    time.sleep(payload.ms / 1000)
+    if payload.kind == "poison":
+        runs.add(e="death", id=payload.job, gen=generation, pid=os.getpid())
+        random.choice([_vanish, _kill_self])()
+    if payload.kind == "refused":
+        runs.add(e="fail", id=payload.job, gen=generation, pid=os.getpid())
+        raise NonRetryableError("refused for good")
+    if payload.kind == "broken" or (payload.kind == "flaky" and _first(payload.job)):
+        runs.add(e="fail", id=payload.job, gen=generation, pid=os.getpid())
+        raise OSError("does not work")
+    runs.add(e="effect", id=payload.job, gen=generation, pid=os.getpid())
+
+
+def _vanish() -> None:
+    os._exit(9)
+
+
+def _kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _first(job: str) -> bool:
+    """Whether this job fails for the first time, over all processes."""
+    marker = folder / "flaky" / job
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
