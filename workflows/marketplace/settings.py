@@ -9,7 +9,6 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -36,7 +35,7 @@ Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 
 
 class MarketplaceSettings(BaseSettings):
-    """Every variable is its field's name in upper case."""
+    """Every variable is its field's name in upper case; see `read_settings`."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -84,23 +83,6 @@ class MarketplaceSettings(BaseSettings):
             }
             missing = [name for name, value in needed.items() if not value]
             if missing:
-                msg = f"graph needs {' and '.join(missing)}"
+                msg = f"WHATSAPP_TRANSPORT=graph needs {' and '.join(missing)}"
                 raise ValueError(msg)
         return self
-
-
-def load_settings() -> MarketplaceSettings:
-    """Read the settings.
-
-    Raises:
-        SettingsError: some are wrong; one line per problem, without the values.
-    """
-    try:
-        return MarketplaceSettings()
-    except ValidationError as error:
-        lines = [
-            f"{str(fault['loc'][0]).upper() if fault['loc'] else 'WHATSAPP_TRANSPORT'}"
-            f": {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
-        raise SettingsError("\n".join(lines)) from None

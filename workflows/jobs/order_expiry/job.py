@@ -1,0 +1,29 @@
+"""Registers `order-expiry`."""
+
+from workflows.app import huey
+from workflows.jobs.order_expiry import policy
+from workflows.jobs.order_expiry.payload import OrderExpiry
+from workflows.jobs.order_expiry.processor import OrderExpirer
+from workflows.jobs.put_off import put_off_while_unavailable
+from workflows.jobs.whatsapp_message_send.job import MessageQueue
+from workflows.marketplace.services import services
+
+
+@huey.job(
+    name=policy.QUEUE,
+    queue=policy.QUEUE,
+    payload=OrderExpiry,
+    retry=policy.RETRY,
+    timeout=policy.TIMEOUT,
+)
+def expire_order(order: OrderExpiry) -> dict[str, object]:
+    """Close one order; see `OrderExpirer.run`."""
+    parts = services()
+    expirer = OrderExpirer(
+        storage=parts.storage,
+        queue=MessageQueue(),
+        clock=parts.clock,
+        new_id=parts.new_id,
+    )
+    with put_off_while_unavailable():
+        return expirer.run(order)
