@@ -1,0 +1,219 @@
+"""Runs one leased job as a Huey task, and decides how its lease ends.
+
+Huey's own `execute` writes results, follow-ups and retries one by one after the
+function; here they are one settlement. Signals and post-execute hooks fire when that
+write has answered, in Huey's order.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from huey import signals
+from huey.api import Task
+from huey.exceptions import CancelExecution
+from huey.utils import SKIPPED
+
+from workflows.engine.failure import failure_of
+from workflows.engine.states import DeadReason
+from workflows.exceptions import (
+    JobCancelled,
+    JobInterrupt,
+    JobTimeout,
+    LeaseLost,
+    PayloadError,
+    WorkflowsError,
+)
+from workflows.huey.context import current_lease
+from workflows.huey.outcome import Outcome, failed, succeeded
+from workflows.runtime.lease import MS, Ended, Lease, guarded, thread_interrupter
+from workflows.store import Bury, Cancel, Expire, Release, Settlement
+
+if TYPE_CHECKING:
+    from workflows.huey.instance import WorkflowHuey
+
+logger = logging.getLogger("workflows.huey")
+
+CANCELED = ((signals.SIGNAL_CANCELED, ()),)
+INTERRUPTED = ((signals.SIGNAL_INTERRUPTED, ()),)
+INTERRUPT_SIGNAL = signal.SIGUSR2  # interrupts a job that runs in a main thread
+
+
+class HueyHandler:
+    """The `Handler` of a Huey instance."""
+
+    def __init__(self, huey: "WorkflowHuey") -> None:
+        self._huey = huey
+
+    def run(self, lease: Lease) -> Ended:
+        """Run a job on the calling thread."""
+        task = self.decode(lease)
+        return task if isinstance(task, Ended) else self.run_task(lease, task)
+
+    def run_task(self, lease: Lease, task: Task) -> Ended:
+        """Run a decoded job on the calling thread."""
+        return self._hindered(lease, task) or self._call(lease, task)
+
+    async def run_async(self, lease: Lease) -> Ended:
+        """Run an `async def` job on the running loop."""
+        task = self.decode(lease)
+        if isinstance(task, Ended):
+            return task
+        return self._hindered(lease, task) or await self._await(lease, task)
+
+    def timed_out(self, lease: Lease) -> Ended:
+        """Decide for a job whose time is up; its function still runs."""
+        task = self.decode(lease)
+        if isinstance(task, Ended):
+            return task
+        error = JobTimeout(f"ran longer than {task.timeout}s")
+        return failed(self._huey, lease, task, error, linger=True).ended()
+
+    # -- before ----------------------------------------------------------------------
+
+    def _hindered(self, lease: Lease, task: Task) -> Ended | None:
+        """Ask all that may keep the job from running; None lets it run."""
+        huey, job = self._huey, lease.job
+        kind: type[Cancel | Expire]
+        if huey.revocations_exist and huey.is_revoked(task, None, False):
+            kind, emitted = Cancel, signals.SIGNAL_REVOKED
+        elif self._expired(task):
+            kind, emitted = Expire, signals.SIGNAL_EXPIRED
+        elif not self._pre_execute(task):
+            kind, emitted = Cancel, signals.SIGNAL_CANCELED
+        else:
+            return None
+        join = huey.join_of(task, SKIPPED)
+        settlement = kind(job_id=job.id, token=job.token, join=join)
+        return Ended(settlement, lambda _status: huey._emit(emitted, task))
+
+    def decode(self, lease: Lease) -> Task | Ended:
+        """Return the task of a lease, or the burial of what cannot be one."""
+        try:
+            return self._huey.load(lease)
+        except Exception as error:
+            logger.exception("undecodable job_id=%s", lease.job.id)
+            if not isinstance(error, WorkflowsError):
+                error = PayloadError(f"{type(error).__name__}: {error}")
+            return Ended(
+                Bury(
+                    job_id=lease.job.id,
+                    token=lease.job.token,
+                    failure=failure_of(error).to_json(),
+                    reason=DeadReason.UNDECODABLE,
+                    spend=False,
+                )
+            )
+
+    def _expired(self, task: Task) -> bool:
+        limit: dt.datetime | None = task.expires_resolved
+        return limit is not None and limit < self._huey._get_timestamp()
+
+    def _pre_execute(self, task: Task) -> bool:
+        self._huey._emit(signals.SIGNAL_EXECUTING, task)
+        try:
+            self._huey._run_pre_execute(task)
+        except CancelExecution:
+            return False
+        return True
+
+    # -- the call --------------------------------------------------------------------
+
+    def _call(self, lease: Lease, task: Task) -> Ended:
+        in_main = threading.current_thread() is threading.main_thread()
+        interrupter = signal_interrupter if in_main else thread_interrupter
+        flying = self._huey._tasks_in_flight
+        reset = current_lease.set(lease)
+        try:
+            flying.add(task)
+            value = guarded(
+                lease,
+                task.execute,
+                interrupter=interrupter(threading.get_ident()),
+                timeout_ns=_timeout_ns(task),
+            )
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not lose a job
+            flying.discard(task)
+            return self._raised(lease, task, error).ended()
+        finally:
+            flying.discard(task)
+            current_lease.reset(reset)
+        return self._returned(lease, task, value)
+
+    async def _await(self, lease: Lease, task: Task) -> Ended:
+        loop, running = asyncio.get_running_loop(), asyncio.current_task()
+        assert running is not None  # noqa: S101 - inside a coroutine
+
+        def interrupter(kind: type[JobInterrupt] | None) -> None:
+            if kind is not None:
+                loop.call_soon_threadsafe(running.cancel, kind)
+
+        current_lease.set(lease)
+        try:
+            lease.begin(interrupter, _timeout_ns(task))
+            coroutine: Coroutine[Any, Any, Any] = task.execute()
+            value = await coroutine
+        except asyncio.CancelledError as error:
+            kind = lease.interrupt_type
+            lease.finish()
+            raised = kind("interrupted") if kind else error
+            return self._raised(lease, task, raised).ended()
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not lose a job
+            lease.finish()
+            return self._raised(lease, task, error).ended()
+        lease.finish()
+        return self._returned(lease, task, value)
+
+    # -- after -----------------------------------------------------------------------
+
+    def _returned(self, lease: Lease, task: Task, value: Any) -> Ended:
+        try:
+            return succeeded(self._huey, lease, task, value).ended()
+        except Exception as error:  # noqa: BLE001 - a result that cannot be kept
+            return failed(self._huey, lease, task, error).ended()
+
+    def _raised(self, lease: Lease, task: Task, error: BaseException) -> Outcome:
+        job = lease.job
+        if isinstance(error, JobCancelled):
+            join = self._huey.join_of(task, SKIPPED)
+            settlement: Settlement = Cancel(job_id=job.id, token=job.token, join=join)
+            return Outcome(self._huey, task, settlement, CANCELED)
+        stopping = isinstance(error, KeyboardInterrupt) and self._huey.interrupting
+        if stopping or isinstance(error, LeaseLost):
+            settlement = Release(job_id=job.id, token=job.token, started=True)
+            return Outcome(self._huey, task, settlement, INTERRUPTED)
+        return failed(self._huey, lease, task, error)
+
+
+def signal_interrupter(_ident: int) -> Callable[[type[JobInterrupt] | None], None]:
+    """Return what interrupts the main thread, blocking calls included.
+
+    Needs `install_interrupt_handler`; the lease that runs is the one interrupted.
+    """
+
+    def deliver(kind: type[JobInterrupt] | None) -> None:
+        if kind is not None:
+            signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT_SIGNAL)
+
+    return deliver
+
+
+def install_interrupt_handler() -> None:
+    """Let INTERRUPT_SIGNAL raise, in the main thread, what its lease asks for."""
+
+    def interrupt(_signum: int, _frame: object) -> None:
+        lease = current_lease.get()
+        if lease is not None and lease.interrupt_type is not None:
+            kind = lease.interrupt_type
+            if lease.running:
+                raise kind(kind.__name__)
+
+    signal.signal(INTERRUPT_SIGNAL, interrupt)
+
+
+def _timeout_ns(task: Task) -> int | None:
+    return round(task.timeout * 1000) * MS if task.timeout else None

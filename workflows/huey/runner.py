@@ -1,0 +1,62 @@
+"""Claims and runs one job at a time, for `huey.dequeue` and `huey.execute`.
+
+The consumer does not come here: it claims in batches through the runtime's pools.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from huey.api import Task
+
+from workflows.huey.handler import HueyHandler
+from workflows.huey.outcome import Outcome
+from workflows.runtime.lease import MS, Ended, Lease, boot_ns
+from workflows.runtime.process import new_id
+from workflows.store import Claim, QueueClaim
+
+if TYPE_CHECKING:
+    from workflows.huey.instance import WorkflowHuey
+
+
+def types_by_queue(
+    huey: "WorkflowHuey", *, is_async: bool | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Return the job types of each queue: all, the async ones, or the others."""
+    queues: dict[str, tuple[str, ...]] = {}
+    for name, job_type in huey.job_types.items():
+        if is_async is None or job_type.is_async is is_async:
+            queues[job_type.queue] = (*queues.get(job_type.queue, ()), name)
+    return queues
+
+
+def claim_one(huey: "WorkflowHuey") -> Task | None:
+    """Claim a job and return its task; an undecodable one is buried, and None."""
+    queues = types_by_queue(huey)
+    claim = Claim(
+        id=new_id(),
+        owner=f"{huey.name}:dequeue",
+        queues=tuple(QueueClaim(queue, names, 1) for queue, names in queues.items()),
+        slots=1,
+        lease_ms=huey.lease_ms,
+    )
+    sent = boot_ns()
+    answer = huey.store.exchange((), claim)
+    huey.revocations_exist = answer.revocations
+    for job in answer.jobs:
+        lease = Lease(job, ends_ns=sent + huey.lease_ms * MS, granted_ns=sent)
+        task = HueyHandler(huey).decode(lease)
+        if isinstance(task, Ended):
+            huey.store.exchange([task.settlement])
+            return None
+        return task
+    return None
+
+
+def run_claimed(huey: "WorkflowHuey", task: Task) -> Any:
+    """Run a claimed task to its end, settle it, fire its signals; return its value."""
+    handler = HueyHandler(huey)
+    ended = handler.run_task(task.lease, task)
+    status = huey.store.exchange([ended.settlement]).statuses[0]
+    if ended.after is not None:
+        ended.after(status)
+    outcome = getattr(ended.after, "__self__", None)
+    return outcome.value if isinstance(outcome, Outcome) else None
