@@ -6,6 +6,7 @@ from typing import Any
 import falcon
 
 from api.body import BodyLimits
+from api.call import Shared
 from api.endpoint import Endpoint
 from api.middleware import HostCheck, RequestContext
 from api.problems import PROBLEM_JSON, problem_of
@@ -34,9 +35,9 @@ def create_app(
     app.req_options.media_handlers = falcon.media.Handlers({})  # `api.body` reads
     app.add_error_handler(Exception, _answer)
     app.add_error_handler(falcon.HTTPError, _answer)
-    limits = body_limits or BodyLimits()
+    limits, shared = body_limits or BodyLimits(), Shared()
     for path, routes in by_path().items():
-        app.add_route(path, Endpoint(routes, client, limits))
+        app.add_route(path, Endpoint(routes, client, limits, shared))
     return app
 
 

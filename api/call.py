@@ -1,14 +1,26 @@
 """What a handler is given, and what it returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from api.cache import Cached
 from workflows.client import JobClient
 
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
+
+METRICS_SECONDS = 2.0
+READY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Answers that all requests of a process share for a moment."""
+
+    metrics: Cached[str] = field(default_factory=lambda: Cached(METRICS_SECONDS))
+    ready: Cached[None] = field(default_factory=lambda: Cached(READY_SECONDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +28,7 @@ class Call:
     """One checked request: ids, parameters and body are of the declared shape."""
 
     client: JobClient
+    shared: Shared
     ids: Mapping[str, str]
     query: Mapping[str, Any]
     body: BaseModel | None
@@ -38,3 +51,11 @@ class Reply:
     status: int = 200
     next_cursor: str | None = None
     location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReply:
+    """An answer that has no envelope."""
+
+    content_type: str
+    content: bytes

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from api.body import BodyLimits, read_json
-from api.call import Call, Reply
+from api.call import Call, RawReply, Reply, Shared
 from api.parameters import CURSOR, path_ids, query_values
 from api.problems import Code, Problem
 from api.routes import Route
@@ -24,9 +24,14 @@ class Endpoint:
     """The resource of one path: each of its routes answers to one method."""
 
     def __init__(
-        self, routes: tuple[Route, ...], client: JobClient, limits: BodyLimits
+        self,
+        routes: tuple[Route, ...],
+        client: JobClient,
+        limits: BodyLimits,
+        shared: Shared,
     ) -> None:
         self._client = client
+        self._shared = shared
         self._limits = limits
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", self._responder(route))
@@ -35,6 +40,9 @@ class Endpoint:
         def respond(req: falcon.Request, resp: falcon.Response, **ids: str) -> None:
             req.context.route = route
             reply = route.handler(self._call(route, req, ids))
+            if isinstance(reply, RawReply):
+                resp.content_type, resp.data = reply.content_type, reply.content
+                return
             meta: dict[str, str | None] = {"requestId": req.context.request_id}
             if CURSOR in route.query:
                 meta["nextCursor"] = reply.next_cursor
@@ -49,6 +57,7 @@ class Endpoint:
         value = read_json(req.env, self._limits)
         return Call(
             client=self._client,
+            shared=self._shared,
             ids=checked,
             query=query,
             body=_body(route, value),

@@ -6,14 +6,17 @@ queue or job can be named so that two routes mean the same path.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+import msgspec
 from pydantic import BaseModel
 
 from api import schemas
-from api.call import Call, Reply
+from api.call import Call, RawReply, Reply
+from api.openapi import build_openapi
 from api.parameters import CURSOR, LIMIT, QueryParameter
-from api.resources import jobs, monitoring, queues, schedules
+from api.resources import exposition, jobs, monitoring, queues, schedules
 from workflows.engine.states import JobState
 
 Role = Literal["public", "viewer", "operator", "admin"]
@@ -31,9 +34,11 @@ class Route:
     method: Method
     path: str
     role: Role
-    handler: Callable[[Call], Reply]
-    data: type[BaseModel]
+    handler: Callable[[Call], Reply | RawReply]
     tag: str
+    data: type[BaseModel] | None = None  # None: a RawReply of `media_type`
+    media_type: str = "application/json"
+    uses_store: bool = True
     body: type[BaseModel] | None = None
     body_optional: bool = False
     query: tuple[QueryParameter, ...] = ()
@@ -363,6 +368,7 @@ _OTHER_ROUTES = (
         handler=monitoring.live,
         data=schemas.Live,
         tag="monitoring",
+        uses_store=False,
     ),
     Route(
         method="GET",
@@ -374,12 +380,44 @@ _OTHER_ROUTES = (
     ),
 )
 
+
+def openapi(_call: Call) -> RawReply:
+    """Read the description of this API."""
+    return RawReply(content_type="application/json", content=_description())
+
+
+@cache
+def _description() -> bytes:
+    return msgspec.json.encode(build_openapi(ROUTES))
+
+
+_RAW_ROUTES = (
+    Route(
+        method="GET",
+        path="/metrics",
+        role="viewer",
+        handler=exposition.prometheus,
+        tag="monitoring",
+        media_type="text/plain",
+        uses_store=False,  # a store that is down is a metric too
+    ),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        role="public",
+        handler=openapi,
+        tag="monitoring",
+        uses_store=False,
+    ),
+)
+
 ROUTES = (
     *_GUIDE_ROUTES,
     *_QUEUE_ROUTES,
     *_JOB_ROUTES,
     *_SCHEDULE_ROUTES,
     *_OTHER_ROUTES,
+    *_RAW_ROUTES,
 )
 
 

@@ -23,5 +23,5 @@ def live(_call: Call) -> Reply:
 
 def ready(call: Call) -> Reply:
     """Say that the store answers."""
-    call.client.ping()
+    call.shared.ready.get(call.client.ping)
     return Reply(data=schemas.Ready(checks={"store": "ok"}))
