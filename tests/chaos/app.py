@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -43,20 +44,26 @@ class Work(BaseModel):
     retry={"attempts": 3, "backoff": {"type": "fixed", "delay": 50}},
     max_stalls=3,
 )
-def work(payload: Work) -> None:
-    """Run one job, leaving its traces in the ledger."""
-    runs.add(e="start", id=payload.job, gen=generation, pid=os.getpid())
+def work(payload: Work) -> str:
+    """Run one job, leaving its traces in the ledger; return which run this was."""
+    run = secrets.token_hex(8)
+
+    def note(event: str) -> None:
+        runs.add(e=event, id=payload.job, gen=generation, pid=os.getpid(), run=run)
+
+    note("start")
     time.sleep(payload.ms / 1000)
     if payload.kind == "poison":
-        runs.add(e="death", id=payload.job, gen=generation, pid=os.getpid())
+        note("death")
         random.choice([_vanish, _kill_self])()
     if payload.kind == "refused":
-        runs.add(e="fail", id=payload.job, gen=generation, pid=os.getpid())
+        note("fail")
         raise NonRetryableError("refused for good")
     if payload.kind == "broken" or (payload.kind == "flaky" and _first(payload.job)):
-        runs.add(e="fail", id=payload.job, gen=generation, pid=os.getpid())
+        note("fail")
         raise OSError("does not work")
-    runs.add(e="effect", id=payload.job, gen=generation, pid=os.getpid())
+    note("effect")
+    return run
 
 
 def _vanish() -> None:

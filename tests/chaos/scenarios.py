@@ -5,12 +5,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos import checker
 from tests.chaos.checker import Evidence, Finding
 from tests.chaos.places import Cell, Consumer, Valkey
-from tests.chaos.stage import Settings, Stage, StageError, stage
+from tests.chaos.stage import QUEUE, Settings, Stage, StageError, stage
+from workflows.engine.states import JobState
 
 LEASED = 4  # jobs that run at the moment of a kill, at least
 
@@ -79,11 +80,11 @@ def storm(cell: Cell, settings: Settings, size: Size) -> Outcome:
 class _Feed:
     """Keeps the backlog above what the workers can hold, until all are sent."""
 
-    def __init__(self, act: Stage, jobs: int) -> None:
+    def __init__(self, act: Stage, jobs: int, *, longest_ms: int = 100) -> None:
         self._act = act
         self._left = jobs
         self._ordered = 0
-        self._producers = [act.producer(), act.producer()]
+        self._producers = [act.producer(longest_ms=longest_ms) for _ in range(2)]
 
     def keep(self, backlog: int = 80) -> None:
         """Order more if fewer than `backlog` jobs may be waiting."""
@@ -206,12 +207,12 @@ def _twice(act: Stage) -> list[Finding]:
 def zombie(cell: Cell, settings: Settings, size: Size) -> Outcome:
     """SIGSTOP beyond the lease, then SIGCONT: the late writes are refused."""
     with stage(cell, settings, "zombie") as act:
-        feed = _Feed(act, size.jobs // 2)
-        for _ in range(max(size.zombies, 2)):
+        feed = _Feed(act, size.jobs // 4, longest_ms=1_000)  # so that runs overlap
+        for _ in range(size.zombies + 1):
             _haunt(act, feed, act.consumer())
         feed.rest()
         _finish(act)
-        return _conclude(act, f"{max(size.zombies, 2)} zombies")
+        return _conclude(act, f"{size.zombies + 1} zombies")
 
 
 def stop(cell: Cell, settings: Settings, size: Size) -> Outcome:
@@ -244,8 +245,8 @@ def _terminate(act: Stage, consumer: Consumer) -> list[Finding]:
     findings = []
     if code != 0:
         findings.append(Finding("ugly stop", None, f"exit code {code}"))
-    info = act.store.get_queue("work")
-    active = info.counts.get("active", 0) if info else 0  # type: ignore[call-overload]
+    info = act.store.get_queue(QUEUE)
+    active = info.counts.get(JobState.ACTIVE, 0) if info else 0
     if active:
         detail = f"{active} jobs still leased after generation {consumer.number}"
         findings.append(Finding("left leased", None, detail))
@@ -263,7 +264,7 @@ def _calm(evidence: Evidence) -> list[Finding]:
 
 def cut_off(cell: Cell, settings: Settings, size: Size) -> Outcome:
     """SIGTERM while jobs outlast the grace: released, no attempt spent, run again."""
-    impatient = Settings(**{**_values(settings), "grace": 0.5})
+    impatient = replace(settings, grace=0.5)
     with stage(cell, impatient, "cut_off") as act:
         producer = act.producer(longest_ms=3_000, mixed=False)
         producer.order(24)
@@ -280,10 +281,6 @@ def cut_off(cell: Cell, settings: Settings, size: Size) -> Outcome:
             ]
         _finish(act)
         return _conclude(act, "2 stops with too little grace", findings)
-
-
-def _values(settings: Settings) -> Mapping[str, object]:
-    return {name: getattr(settings, name) for name in Settings.__slots__}
 
 
 # -- poison ----------------------------------------------------------------------------

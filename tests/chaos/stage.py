@@ -221,6 +221,7 @@ def _plain(record: JobRecord) -> dict[str, object]:
         "attempts_made": record.attempts_made,
         "stalls": record.stalls,
         "releases": record.releases,
+        "result": record.result.decode() if record.result else "",
         "attempts": attempts,
     }
 

@@ -12,8 +12,15 @@ from tests.chaos.ledger import Ledger, Tail, read
 pytestmark = pytest.mark.unit
 
 
-def run(event: str, gen: int = 1, job: str = "a", at: int = 1) -> dict[str, Any]:
-    return {"e": event, "id": job, "gen": gen, "pid": gen * 10, "at": at}
+def run(event: str, gen: int = 1, job: str = "a", at: int = 0) -> dict[str, Any]:
+    return {
+        "e": event,
+        "id": job,
+        "gen": gen,
+        "pid": gen * 10,
+        "at": at or gen,
+        "run": f"run{gen}",
+    }
 
 
 def record(state: str = "completed", **values: Any) -> dict[str, Any]:
@@ -23,6 +30,7 @@ def record(state: str = "completed", **values: Any) -> dict[str, Any]:
         "state": state,
         "reason": None,
         "attempts_made": 1,
+        "result": "run1",
         "stalls": 0,
         "attempts": [{"outcome": outcome} for outcome in outcomes],
         **values,
@@ -81,12 +89,19 @@ def test_a_completed_job_that_never_ran_is_found() -> None:
 
 def test_a_second_run_without_any_fault_is_found() -> None:
     runs = [run("start"), run("effect"), run("start", 2), run("effect", 2)]
-    assert found(evidence(*runs, kept=record())) == {"ran again for nothing"}
+    kept = record(result="run2")
+    assert found(evidence(*runs, kept=kept)) == {"ran again for nothing"}
 
 
 def test_a_second_run_after_a_kill_is_excused() -> None:
     runs = [run("start"), run("start", 2), run("effect", 2)]
-    assert found(evidence(*runs, kept=record(), faults=(1,))) == set()
+    assert found(evidence(*runs, kept=record(result="run2"), faults=(1,))) == set()
+
+
+def test_a_result_of_a_run_that_had_lost_its_lease_is_found() -> None:
+    runs = [run("start"), run("start", 2), run("effect", 1), run("effect", 2)]
+    held = evidence(*runs, kept=record(result="run1"), faults=(1,))
+    assert found(held) == {"late write accepted"}
 
 
 def test_a_good_job_in_the_dead_letters_is_found() -> None:
