@@ -21,6 +21,7 @@ class JobContext:
     attempt: int  # from 1; attempts that were released or stalled do not count
     stalls: int
     created_at: datetime
+    first_started_at: datetime  # starts anew only when its dead letter is retried
     trace: str
 
     @property
@@ -38,5 +39,6 @@ def job_context(lease: Lease) -> JobContext:
         attempt=job.attempt,
         stalls=job.stalls,
         created_at=datetime.fromtimestamp(job.created_at / 1000, tz=UTC),
+        first_started_at=datetime.fromtimestamp(job.first_started_at / 1000, tz=UTC),
         trace=job.trace,
     )
