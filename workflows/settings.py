@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote, urlsplit
@@ -161,13 +162,14 @@ def read_settings(model: type[AnySettings]) -> AnySettings:
         raise SettingsError("\n".join(lines)) from None
 
 
-def require_settings() -> Settings:
-    """Return the settings, or end the process with 78 and the problems on stderr.
+@contextmanager
+def exit_on_wrong_settings() -> Iterator[None]:
+    """End the process with 78 and the problems on stderr if a setting is wrong.
 
-    For entry points that are imported (`workflows.app`, `api.wsgi`).
+    For what programs import to start (`workflows.main`): they would show a traceback.
     """
     try:
-        return load_settings()
+        yield
     except SettingsError as error:
         sys.stderr.write(f"Wrong settings:\n{error}\n")
         raise SystemExit(EXIT_CONFIG) from None

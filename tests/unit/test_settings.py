@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workflows.exceptions import SettingsError
-from workflows.settings import DEFAULT_STORE, load_settings, require_settings
+from workflows.settings import DEFAULT_STORE, exit_on_wrong_settings, load_settings
 
 Environment = pytest.MonkeyPatch
 
@@ -114,8 +114,8 @@ def test_an_entry_point_ends_with_78_and_the_problems_on_stderr(
     environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.setenv("WORKFLOWS_LEASE", "0")
-    with pytest.raises(SystemExit) as ended:
-        require_settings()
+    with pytest.raises(SystemExit) as ended, exit_on_wrong_settings():
+        load_settings()
     assert ended.value.code == 78
     assert capsys.readouterr().err.splitlines()[1].startswith("WORKFLOWS_LEASE: ")
 
