@@ -27,7 +27,7 @@ def apply(huey: WorkflowHuey) -> None:
 
 def _without_sweep(huey: WorkflowHuey) -> None:
     """Never take a lease back."""
-    mock.patch.object(type(huey.store), "sweep", lambda _, **__: []).start()
+    mock.patch.object(type(huey.store), "sweep", return_value=[]).start()
 
 
 def _without_sqlite_fence() -> None:
