@@ -3,6 +3,7 @@
 import argparse
 import http.client
 import os
+import signal
 import socket
 import sys
 import time
@@ -90,8 +91,8 @@ def _doctor(options: argparse.Namespace) -> int:
     store = open_store(settings.store_url, settings.store_options)
     try:
         store.ping()
-        for fact, value in store.info().items():
-            print(f"store {fact}: {mask(str(value))}")
+        for name, fact in store.info().items():
+            print(f"store {name}: {mask(str(fact))}")
         if not options.fsck:
             return 0
         faults = store.fsck()
@@ -104,6 +105,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    # Before the jobs are imported, so that a stop in the first second is clean too.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     _settings()
     from workflows.demo import send_traffic  # noqa: PLC0415 - imports the jobs
 
