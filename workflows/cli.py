@@ -119,6 +119,9 @@ def _demo(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run consumer, API and, if asked for, demo traffic until Ctrl-C."""
     settings = _settings()
+    if not GUNICORN_CONFIG.is_file():
+        print(f"{GUNICORN_CONFIG} is missing; run it in a clone", file=sys.stderr)
+        return 1
     if not _is_free(options.host, options.port):
         where = f"{options.host}:{options.port}"
         print(f"{where} is taken; choose another with --port", file=sys.stderr)
@@ -142,9 +145,8 @@ def _consumer(workers: int) -> tuple[str, ...]:
 
 
 def _api(host: str, port: int) -> tuple[str, ...]:
-    config = ("-c", str(GUNICORN_CONFIG)) if GUNICORN_CONFIG.is_file() else ()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    gunicorn = (sys.executable, "-m", "gunicorn", *config)
+    gunicorn = (sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG))
     return (*gunicorn, "--bind", address, "api.wsgi:application")
 
 

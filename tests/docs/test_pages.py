@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.docs.test_snippets import NAMES, PAGES, ROOT
+from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import Settings, variable
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
@@ -17,10 +19,24 @@ def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
     assert [target for target in targets if not target.exists()] == []
 
 
-def test_the_settings_page_names_every_setting_and_no_other() -> None:
+def test_the_settings_page_names_every_setting_with_its_default() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
-    named = set(re.findall(r"^\| `((?:WORKFLOWS|REDIS)_\w+)`", page, re.M))
-    assert named == {variable(Settings, field) for field in Settings.model_fields}
+    shown = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? *\|", page, re.M)
+    assert dict(shown) == {
+        variable(model, name): _text(field.default)
+        for model in (Settings, MarketplaceSettings)
+        for name, field in model.model_fields.items()
+    }
+
+
+def _text(default: object) -> str:
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    if isinstance(default, tuple):
+        return ",".join(default)
+    if isinstance(default, float):
+        return f"{default:g}"
+    return "" if default is None else str(default).removesuffix("/")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
