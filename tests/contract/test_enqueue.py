@@ -219,8 +219,16 @@ def test_a_whole_step_is_accepted(store: Store) -> None:
         {"priority": math.inf},
         {"priority": -math.inf},
         {"delay_ms": 1, "run_at": START + 5},
+        {"id": "nul\0"},
+        {"queue": "\ud800"},
+        {"type": "lone \udfff"},
+        {"dedup_id": ""},
+        {"run_at": 2**63},
+        {"delay_ms": 2**64},
+        {"expires_ms": 2**64},
+        {"max_stalls": 2**64},
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_an_unacceptable_job_refuses_its_whole_batch(
     store: Store, fields: dict[str, object]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from tests.oracle.memory import Job, Lease, Stored, check_jobs, due
+from tests.oracle.memory import Job, Lease, Stored, check_jobs, check_text, due
 from tests.oracle.upkeep import Upkeep
 from tests.oracle.values import Values
 from workflows.engine.states import JobState
+from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_RELEASES,
     Bury,
@@ -39,6 +40,8 @@ class Exchange(Values, Upkeep):
             check_jobs(follow_ups)
             if isinstance(settlement, Retry):
                 due(0, settlement.delay_ms, settlement.run_at)
+        if claim is not None:
+            check_claim(claim)
         answers = [self._settle(settlement) for settlement in settlements]
         granted = [] if claim is None else self._claim(claim)
         return Exchanged(
@@ -273,6 +276,13 @@ class Exchange(Values, Upkeep):
                 assert queue.window_start is not None
                 times.append(queue.window_start + (queue.limits.rate_ms or 0))
         return max(0, min(times) - now) if times else None
+
+
+def check_claim(claim: Claim) -> None:
+    """Refuse a claim without an id, or with numbers that mean nothing."""
+    check_text(claim.id)
+    if min(claim.slots, claim.prefetch, claim.suspects) < 0 or claim.lease_ms < 1:
+        raise InvalidArgumentError("a claim of less than nothing")
 
 
 def leased(job: Job) -> LeasedJob:

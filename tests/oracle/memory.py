@@ -21,6 +21,7 @@ from workflows.store import (
 )
 
 MINUTE_MS = 60_000
+MAX_INTEGER = 2**53
 
 
 @dataclass(slots=True)
@@ -295,11 +296,27 @@ def check_jobs(jobs: Iterable[NewJob]) -> None:
     if len(jobs) > MAX_STEP:
         raise InvalidArgumentError(f"more than {MAX_STEP} jobs")
     for job in jobs:
-        if not (job.id and job.queue and job.type):
-            raise InvalidArgumentError("a job needs an id, a queue and a type")
+        names = [job.id, job.queue, job.type]
+        if job.dedup_id is not None:
+            names.append(job.dedup_id)
+        for name in names:
+            check_text(name)
         if not math.isfinite(job.priority):
             raise InvalidArgumentError("a priority is a finite number")
+        numbers = (job.delay_ms, job.run_at or 0, job.expires_ms or 0, job.max_stalls)
+        if any(abs(number) > MAX_INTEGER for number in numbers):
+            raise InvalidArgumentError("a number that not every engine keeps")
         due(0, job.delay_ms, job.run_at)
+
+
+def check_text(text: str) -> None:
+    """Refuse what is empty, holds NUL, or has no UTF-8 form."""
+    if not text or "\0" in text:
+        raise InvalidArgumentError("a name is empty or holds NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError("a name is not text") from None
 
 
 def check_limit(limit: int) -> None:

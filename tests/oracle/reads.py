@@ -40,14 +40,14 @@ class Reads(Memory):
         return JobPage(tuple(record(job) for job in page), end)
 
     def _read_cursor(self, cursor: str, state: JobState) -> list[float | str]:
-        after: list[float | str]
+        after: list[float | str | None]
         try:
             made_for, *after = json.loads(cursor)
         except (ValueError, TypeError):
             raise InvalidArgumentError("not a cursor of this store") from None
-        if made_for != state.value or len(after) != 2:
+        if made_for != state.value or len(after) != 2 or None in after:
             raise InvalidArgumentError("a cursor of another list")
-        return after
+        return [part for part in after if part is not None]
 
     def list_queues(self) -> list[QueueInfo]:
         infos = [self.get_queue(name) for name in sorted(self._queues)]
