@@ -18,7 +18,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.read_deadlines import READ_DEADLINES
 
-HEAD_SECONDS = 10.0  # for the request line and all headers
 WRITE_SECONDS = 30.0  # for a client to take one piece of a response
 DRAIN_SECONDS = 2.0  # for the rest of a body that nobody read
 LINGER_SECONDS = 2.0  # between our end of a connection and the client's
@@ -26,7 +25,12 @@ LINGER_BYTES = 64 * 1024
 
 
 class HttpWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """A `gthread` worker whose threads no client can hold for long."""
+    """A `gthread` worker whose threads no client can hold for long.
+
+    `head_seconds`: what the request line and all headers may take to arrive.
+    """
+
+    head_seconds = 10.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,7 +40,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection that has something to say."""
-        with READ_DEADLINES.watch(conn.sock, time.monotonic() + HEAD_SECONDS):
+        with READ_DEADLINES.watch(conn.sock, time.monotonic() + self.head_seconds):
             return super().handle(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> bool:

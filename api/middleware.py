@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import falcon
 
@@ -16,6 +16,7 @@ access_log = logging.getLogger("api.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET = "/health/"
+MAX_LOGGED_PATH = 1000
 
 
 class RequestContext:
@@ -53,7 +54,7 @@ class RequestContext:
         facts = {
             "method": req.method,
             "route": route.path if route else None,
-            "path": req.path,
+            "path": _sent_path(req),
             "status": resp.status_code,
             "bytes": len(resp.data or b""),
             "ms": round((time.monotonic() - req.context.began) * 1000, 1),
@@ -61,6 +62,12 @@ class RequestContext:
             "request_id": req.context.request_id,
         }
         access_log.info("request", extra=facts)
+
+
+def _sent_path(req: falcon.Request) -> str:
+    """Return the path as it was sent: percent-encoded, so that it forges no line."""
+    target: str = req.env.get("RAW_URI") or quote(req.path)
+    return ascii(target.partition("?")[0][:MAX_LOGGED_PATH])[1:-1]
 
 
 class HostCheck:

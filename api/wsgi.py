@@ -21,7 +21,7 @@ def _application() -> Application:
         new_id=_new_id,
         hosts=settings.api_hosts,
         body_limits=BodyLimits(
-            max_bytes=settings.api_max_body, seconds=settings.api_body_timeout
+            max_bytes=settings.api_max_body, seconds=settings.api_read_timeout
         ),
     )
 

@@ -64,6 +64,11 @@ def on_starting(server: Any) -> None:
         sys.exit(EXIT_CONFIG)
 
 
+def post_fork(_server: Any, worker: Any) -> None:
+    """Tell the worker how patient to be."""
+    worker.head_seconds = _settings.api_read_timeout
+
+
 def _is_local(address: Any) -> bool:
     """Return whether only this machine can reach an address."""
     if not isinstance(address, tuple):

@@ -23,6 +23,17 @@ PREFIX = "WORKFLOWS_"
 DEFAULT_STORE = "sqlite:///./var/workflows.db"
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: restarting does not help
 
+# Risks that can be accepted by name; who checks each says what it means.
+RISKS = frozenset(
+    {
+        "open-api",
+        "redis-eviction",
+        "redis-no-aof",
+        "redis-unchecked",
+        "sqlite-wal-reset",
+    }
+)
+
 _SCHEMES = ("sqlite", "redis", "rediss", "unix")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -65,7 +76,7 @@ class Settings(BaseSettings):
     api_threads: int = Field(16, ge=2, le=256)
     api_hosts: CommaList = ()
     api_max_body: int = Field(2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
-    api_body_timeout: float = Field(10.0, gt=0, le=300)
+    api_read_timeout: float = Field(10.0, gt=0, le=300)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "text"
 
@@ -86,6 +97,15 @@ class Settings(BaseSettings):
             if not _MODULE.fullmatch(name):
                 msg = f"{name!r} is not the name of a module (as in my.jobs,my.tasks)"
                 raise ValueError(msg)
+        return value
+
+    @field_validator("allow")
+    @classmethod
+    def _risks_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - RISKS)
+        if unknown:
+            msg = f"{unknown[0]!r} is none of {', '.join(sorted(RISKS))}"
+            raise ValueError(msg)
         return value
 
     @field_validator("log_level", mode="before")
