@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,11 @@ class HueyHandler:
         task = self.decode(lease)
         return task if isinstance(task, Ended) else self.run_task(lease, task)
 
-    def run_task(self, lease: Lease, task: Task) -> Ended:
-        """Run a decoded job on the calling thread."""
-        return self._hindered(lease, task) or self._call(lease, task)
+    def run_task(
+        self, lease: Lease, task: Task, at: dt.datetime | None = None
+    ) -> Ended:
+        """Run a decoded job on the calling thread, as if it were `at`."""
+        return self._hindered(lease, task, at) or self._call(lease, task)
 
     async def run_async(self, lease: Lease) -> Ended:
         """Run an `async def` job on the running loop."""
@@ -75,13 +78,15 @@ class HueyHandler:
 
     # -- before ----------------------------------------------------------------------
 
-    def _hindered(self, lease: Lease, task: Task) -> Ended | None:
+    def _hindered(
+        self, lease: Lease, task: Task, at: dt.datetime | None = None
+    ) -> Ended | None:
         """Ask all that may keep the job from running; None lets it run."""
         huey, job = self._huey, lease.job
         kind: type[Cancel | Expire]
-        if huey.revocations_exist and huey.is_revoked(task, None, False):
+        if huey.revocations_exist and huey.is_revoked(task, at, False):
             kind, emitted = Cancel, signals.SIGNAL_REVOKED
-        elif self._expired(task):
+        elif self._expired(task, at):
             kind, emitted = Expire, signals.SIGNAL_EXPIRED
         elif not self._pre_execute(task):
             kind, emitted = Cancel, signals.SIGNAL_CANCELED
@@ -109,9 +114,9 @@ class HueyHandler:
                 )
             )
 
-    def _expired(self, task: Task) -> bool:
+    def _expired(self, task: Task, at: dt.datetime | None) -> bool:
         limit: dt.datetime | None = task.expires_resolved
-        return limit is not None and limit < self._huey._get_timestamp()
+        return limit is not None and limit < (at or self._huey._get_timestamp())
 
     def _pre_execute(self, task: Task) -> bool:
         self._huey._emit(signals.SIGNAL_EXECUTING, task)
@@ -128,6 +133,8 @@ class HueyHandler:
         interrupter = signal_interrupter if in_main else thread_interrupter
         flying = self._huey._tasks_in_flight
         reset = current_lease.set(lease)
+        if task.timeout:
+            task._deadline = time.monotonic() + task.timeout  # for check_timeout()
         try:
             flying.add(task)
             value = guarded(

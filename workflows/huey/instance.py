@@ -16,14 +16,18 @@ from pydantic import BaseModel
 
 from workflows.engine.retry import BackoffRule, RetryRule, retry_rule
 from workflows.engine.states import JobState
-from workflows.exceptions import InvalidArgumentError
+from workflows.exceptions import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from workflows.huey import message
 from workflows.huey.consumer import WorkflowConsumer
 from workflows.huey.context import job_context
 from workflows.huey.options import limits_of, retention_of, timeout_of
-from workflows.huey.repeat import Repeat, periodic
+from workflows.huey.repeat import Repeat, naive, periodic
 from workflows.huey.runner import claim_one, run_claimed
-from workflows.huey.serializer import JsonSerializer
+from workflows.huey.serializer import JsonSerializer, register_error
 from workflows.huey.storage import HueyStorage
 from workflows.huey.wrapper import JobResult, JobWrapper, check_payload_model
 from workflows.job_type import (
@@ -36,7 +40,7 @@ from workflows.job_type import (
 )
 from workflows.runtime.lease import Lease
 from workflows.runtime.process import new_id
-from workflows.store import Enqueued, Join, NewJob, Store, StoreOptions
+from workflows.store import Enqueued, JobRecord, Join, NewJob, Store, StoreOptions
 from workflows.stores import open_store
 
 Plain = Callable[..., Any]
@@ -49,7 +53,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     `options` says another. `lease` (seconds): how long a silent worker keeps its jobs;
     `sweep_interval` (seconds): how often expired leases are looked for; `weights`:
     queue → its part of the slots (default 1); `async_slots`: `async def` jobs at once
-    per process. Everything else is Huey's. docs/huey.md says what differs.
+    per process; `errors`: your exception classes that `on_error` tasks get as
+    themselves. Everything else is Huey's. docs/huey.md says what differs.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         sweep_interval: float = 5.0,
         weights: Mapping[str, int] | None = None,
         async_slots: int = 256,
+        errors: Iterable[type[Exception]] = (),
         **settings: Any,
     ) -> None:
         if (url is None) == (store is None) and not settings.get("immediate"):
@@ -80,6 +86,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         self.revocations_exist = True  # until a claim says otherwise
         self.interrupting = False  # the process was told to drop what it runs
         self._classes: dict[str, type[Task]] = {}
+        for kind in errors:
+            register_error(kind)
         self._next_delay: ContextVar[int | None] = ContextVar("delay", default=None)
         settings.setdefault("serializer", JsonSerializer())
         super().__init__(name, **settings)
@@ -113,6 +121,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if task.expires and self.is_plain(task):
             task.resolve_expires(self.utc)
         [result] = self.enqueue_tasks([task])
+        if result.duplicate and self.is_plain(task) and self._forget_ended(task.id):
+            [result] = self.enqueue_tasks([task])
         if not self.results:
             return None
         if task.on_complete is None:
@@ -130,7 +140,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         """Run a task: a claimed one is settled, any other runs as in plain Huey."""
         if getattr(task, "lease", None) is None:
             return super().execute(task, timestamp)
-        return run_claimed(self, task)
+        return run_claimed(self, task, timestamp)
 
     def serialize_task(self, task: Task) -> bytes:
         """Return a task as tagged JSON."""
@@ -336,8 +346,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             classes=self._classes,
             job_type=job_type,
         )
-        task.initial_retries = task.retries
-        task.retries = max(task.retries - job.attempt + 1, 0)
+        message.resume(task, job.attempt - 1, job.priority, plain=self.is_plain(task))
         if getattr(task, "job_context", False):
             task.kwargs = {**task.kwargs, "job": job_context(lease)}
         self._collect(task)
@@ -384,12 +393,12 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         """Return what a failed task leaves as its result."""
         return Error(self.build_error_result(task, error))
 
-    def forget_run(self, task: Task) -> None:
-        """Clear what only the run needed: its revocation, its collected results."""
+    def forget_run(self, task: Task, *, final: bool) -> None:
+        """Clear what only the run needed: its revocation; at last, what it joined."""
         if self.revocations_exist and not isinstance(task, PeriodicTask):
             self.delete(task.revoke_id)
         joins = getattr(task, "joins", None)
-        if joins:
+        if joins and final:
             key, size = joins
             for index in range(size):
                 self.store.delete_value("join", f"{key}:{index}")
@@ -398,6 +407,16 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         """Return the time from now to an eta given as Huey takes it."""
         due: timedelta = normalize_time(eta, utc=self.utc) - self._get_timestamp()
         return due
+
+    def _forget_ended(self, job_id: str) -> bool:
+        """Free the id of a job that ended: plain Huey may enqueue a task twice."""
+        try:
+            self.store.remove(job_id)
+        except NotFoundError:
+            return True
+        except ConflictError:
+            return False
+        return True
 
     # -- inside ----------------------------------------------------------------------
 
@@ -445,18 +464,27 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if isinstance(self.storage, MemoryStorage):
             kind = super().pending if state is JobState.WAITING else super().scheduled
             return list(kind(limit))
-        return [
-            message.load_leased(
-                record.type,
-                record.id,
-                record.payload,
-                record.headers,
-                classes=self._classes,
-                job_type=self.job_types[record.type],
-            )
-            for record in self.storage.records(state, limit)
-            if record.type in self.job_types
-        ]
+        records = self.storage.records(state, limit)
+        return [self._task(one) for one in records if one.type in self.job_types]
+
+    def _task(self, record: JobRecord) -> Task:
+        task = message.load_leased(
+            record.type,
+            record.id,
+            record.payload,
+            record.headers,
+            classes=self._classes,
+            job_type=self.job_types[record.type],
+        )
+        spent, plain = record.attempts_made, self.is_plain(task)
+        message.resume(task, spent, record.priority, plain=plain)
+        if record.run_at is not None:
+            task.eta = naive(record.run_at, utc=self.utc)
+        if plain:  # Huey writes the grown delay of the next retry into the message
+            task.retry_delay = (task.retry_delay or 0) * (
+                task.retry_backoff or 1
+            ) ** spent
+        return task
 
 
 def _check_priority(priority: object) -> None:

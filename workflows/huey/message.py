@@ -112,6 +112,14 @@ def load_leased(
     return _build(classes[type_name], job_id, (args, kwargs), options, classes)
 
 
+def resume(task: Task, spent: int, priority: float, *, plain: bool) -> None:
+    """Tell a loaded task what its record knows better than its message."""
+    task.initial_retries = task.retries
+    task.retries = max(task.retries - spent, 0)
+    if priority or not plain:
+        task.priority = -priority if plain else priority
+
+
 def _load_nested(raw: dict[str, Any], classes: dict[str, type[Task]]) -> Task:
     data = tuple(raw["args"]), dict(raw["kwargs"])
     return _build(classes[raw["type"]], raw["id"], data, raw["options"], classes)

@@ -26,7 +26,6 @@ from workflows.store import (
     Bury,
     Cancel,
     Complete,
-    NewJob,
     Retry,
     Settlement,
     SettleStatus,
@@ -41,7 +40,14 @@ RESULT_TTL_MS = 24 * 3600 * 1000  # unread results of plain tasks go after a day
 Signal = tuple[str, tuple[Any, ...]]
 
 COMPLETE: tuple[Signal, ...] = ((signals.SIGNAL_COMPLETE, ()),)
-RETRYING: tuple[Signal, ...] = ((signals.SIGNAL_RETRYING, ()),)
+RETRYING: tuple[Signal, ...] = (
+    (signals.SIGNAL_RETRYING, ()),
+    (signals.SIGNAL_ENQUEUED, ()),
+)
+RETRYING_LATER: tuple[Signal, ...] = (
+    (signals.SIGNAL_RETRYING, ()),
+    (signals.SIGNAL_SCHEDULED, ()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Outcome:
     value: Any = None
     error: BaseException | None = None
     hooks: bool = False
+    followers: tuple[Task, ...] = ()
 
     def ended(self) -> Ended:
         """Return it as the runtime wants it."""
@@ -71,16 +78,18 @@ class Outcome:
             self.huey._run_post_execute(self.task, self.value, self.error)
         for name, args in self.heard_last:
             self.huey._emit(name, self.task, *args)
-        self.huey.forget_run(self.task)
+        for follower in self.followers:
+            self.huey._emit(signals.SIGNAL_ENQUEUED, follower)
+        self.huey.forget_run(self.task, final=not isinstance(self.settlement, Retry))
 
 
 def succeeded(huey: "WorkflowHuey", lease: Lease, task: Task, value: Any) -> Outcome:
     """Return the outcome of a run that returned. Raises PayloadError (its value)."""
     job, job_type = lease.job, huey.job_types[lease.job.type]
-    jobs: tuple[NewJob, ...] = ()
+    followers: tuple[Task, ...] = ()
     if task.on_complete is not None:
         task.on_complete.extend_data(value)
-        jobs = (huey.to_job(task.on_complete),)
+        followers = (task.on_complete,)
     result: bytes | None = None
     values: tuple[Value, ...] = ()
     if job_type.payload is not None:
@@ -90,7 +99,7 @@ def succeeded(huey: "WorkflowHuey", lease: Lease, task: Task, value: Any) -> Out
     settlement = Complete(
         job_id=job.id,
         token=job.token,
-        jobs=jobs,
+        jobs=tuple(huey.to_job(follower) for follower in followers),
         values=values,
         join=huey.join_of(task, value, whole_chain=False),
         result=result,
@@ -113,11 +122,13 @@ def failed(
         return _put_off(huey, lease, task, error)
     decision, spend = _decide(huey, lease, task, error)
     final = decision.delay is None
-    values, jobs = _report(huey, lease, task, error, final=final)
+    if isinstance(error, CancelExecution):  # what Huey reports of it
+        task.retries = 0 if final else max(task.retries, 1)
+    values, followers = _report(huey, lease, task, error, final=final)
     common: dict[str, Any] = {
         "job_id": job.id,
         "token": job.token,
-        "jobs": jobs,
+        "jobs": tuple(huey.to_job(follower) for follower in followers),
         "values": values,
     }
     failure = failure_of(error).to_json()
@@ -128,7 +139,7 @@ def failed(
         settlement = Retry(
             **common, failure=failure, delay_ms=delay_ms, spend=spend, linger=linger
         )
-        last = RETRYING
+        last = RETRYING if delay_ms == 0 else RETRYING_LATER
     else:
         common["join"] = huey.join_of(task, huey.error_result(task, error))
         if isinstance(error, CancelExecution):
@@ -142,7 +153,16 @@ def failed(
                 linger=linger,
             )
     heard = _heard(error)
-    return Outcome(huey, task, settlement, heard, last, error=error, hooks=True)
+    return Outcome(
+        huey,
+        task,
+        settlement,
+        heard,
+        last,
+        error=error,
+        hooks=True,
+        followers=followers,
+    )
 
 
 def _put_off(
@@ -156,7 +176,7 @@ def _put_off(
         delay_ms=milliseconds(max(error.delay, timedelta(0))),
         spend=False,
     )
-    return Outcome(huey, task, settlement, heard_last=RETRYING)
+    return Outcome(huey, task, settlement, heard_last=RETRYING_LATER)
 
 
 def _decide(
@@ -164,7 +184,7 @@ def _decide(
 ) -> tuple[RetryDecision, bool]:
     """Return whether and when to run again, and whether that spends the attempt."""
     if isinstance(error, RetryTask):
-        return RetryDecision(_asked_delay(huey, error)), False
+        return RetryDecision(_asked_delay(huey, task, error)), False
     rule = huey.retry_rule_of(task)
     elapsed = lease.job.started_at - lease.job.first_started_at
     elapsed += (boot_ns() - lease.granted_ns) // MS
@@ -185,12 +205,12 @@ def _decide(
     return ruled, True
 
 
-def _asked_delay(huey: "WorkflowHuey", error: RetryTask) -> timedelta:
+def _asked_delay(huey: "WorkflowHuey", task: Task, error: RetryTask) -> timedelta:
     if error.delay is not None:
         delay = error.delay
         return delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
     if error.eta is None:
-        return timedelta(0)
+        return timedelta(seconds=task.retry_delay or 0)
     return max(huey.until(error.eta), timedelta(0))
 
 
@@ -212,7 +232,7 @@ def _heard(error: BaseException) -> tuple[Signal, ...]:
 
 def _report(
     huey: "WorkflowHuey", lease: Lease, task: Task, error: BaseException, *, final: bool
-) -> tuple[tuple[Value, ...], tuple[NewJob, ...]]:
+) -> tuple[tuple[Value, ...], tuple[Task, ...]]:
     """Return what Huey tells of a failure: stored errors, and the on_error task."""
     quiet = isinstance(error, RETRYING_EXCEPTIONS)
     if not final and (quiet or not huey.store_intermediate_errors):
@@ -224,14 +244,14 @@ def _report(
         if huey.is_plain(told):
             values.append(_result(huey, told, stored))
         told = told.on_complete if final else None
-    jobs: tuple[NewJob, ...] = ()
+    followers: tuple[Task, ...] = ()
     if task.on_error is not None:
         handler = copy.copy(task.on_error)
         if lease.job.attempt > 1:  # the same handler, once per failed attempt
             handler.id = f"{handler.id}:{lease.job.attempt}"
         handler.extend_data(error)
-        jobs = (huey.to_job(handler),)
-    return tuple(values), jobs
+        followers = (handler,)
+    return tuple(values), followers
 
 
 def _stores(huey: "WorkflowHuey", task: Task) -> bool:

@@ -3,6 +3,7 @@
 The consumer does not come here: it claims in batches through the runtime's pools.
 """
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from huey.api import Task
@@ -51,10 +52,10 @@ def claim_one(huey: "WorkflowHuey") -> Task | None:
     return None
 
 
-def run_claimed(huey: "WorkflowHuey", task: Task) -> Any:
+def run_claimed(huey: "WorkflowHuey", task: Task, at: dt.datetime | None) -> Any:
     """Run a claimed task to its end, settle it, fire its signals; return its value."""
     handler = HueyHandler(huey)
-    ended = handler.run_task(task.lease, task)
+    ended = handler.run_task(task.lease, task, at)
     status = huey.store.exchange([ended.settlement]).statuses[0]
     if ended.after is not None:
         ended.after(status)
