@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from workflows import settings
 from workflows.exceptions import SettingsError
 from workflows.settings import DEFAULT_STORE, exit_on_wrong_settings, load_settings
 
@@ -60,9 +61,9 @@ def test_the_dotenv_file_is_read_and_the_environment_wins(
         "OTHER_PROGRAM=1\n"
     )
     environment.setenv("WORKFLOWS_LEASE", "7.5")
-    settings = load_settings()
-    assert settings.store_url == "redis://from-file:6379/0"
-    assert settings.lease_ms == 7500
+    found = load_settings()
+    assert found.store_url == "redis://from-file:6379/0"
+    assert found.lease_ms == 7500
 
 
 def test_lists_are_separated_by_commas(environment: Environment) -> None:
@@ -85,6 +86,17 @@ def test_every_problem_has_one_line_that_names_its_variable(
         "WORKFLOWS_LEASE",
     ]
     assert "geheim" not in "".join(lines)
+
+
+def test_only_risks_that_something_checks_can_be_accepted(
+    environment: Environment,
+) -> None:
+    environment.setenv("WORKFLOWS_ALLOW", "open-api,redis-eviktion")
+    assert problems()[0].startswith("WORKFLOWS_ALLOW: 'redis-eviktion' is none of ")
+    root = Path(settings.__file__).parents[1]
+    files = [*root.glob("workflows/stores/*/*.py"), root / "deploy/gunicorn.conf.py"]
+    checked = "".join(file.read_text() for file in files)
+    assert {risk for risk in settings.RISKS if f'"{risk}"' not in checked} == set()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +135,8 @@ def test_an_entry_point_ends_with_78_and_the_problems_on_stderr(
 def test_no_rendering_shows_a_password(environment: Environment) -> None:
     environment.setenv("WORKFLOWS_STORE", "redis://me:geheim@host/0?password=geheim")
     environment.setenv("REDIS_PASSWORD", "geheim")
-    settings = load_settings()
-    shown = settings.masked()
+    found = load_settings()
+    shown = found.masked()
     assert shown["WORKFLOWS_STORE"] == "redis://me:***@host/0?password=***"
     assert shown["REDIS_PASSWORD"] == "***"
-    assert "geheim" not in f"{settings!r} {settings} {shown}"
+    assert "geheim" not in f"{found!r} {found} {shown}"
