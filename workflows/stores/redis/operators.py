@@ -1,0 +1,147 @@
+"""What people do to jobs and queues."""
+
+from typing import Any, Literal
+
+from workflows.engine.states import TERMINAL, JobState
+from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.store import MAX_STEP, QueueLimits, Step
+from workflows.stores.redis.messages import check_limit, check_number
+from workflows.stores.redis.scripts import Scripts
+
+_LIMITS = ("concurrency", "rate_max", "rate_ms")
+
+
+class Operators:
+    """Cancel, reschedule, remove; the dead-letter queue; limits and pauses."""
+
+    _scripts: Scripts
+
+    def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
+        """See `workflows.store.Store.cancel`."""
+        done = self._change("cancel", job_id, conflict="it has ended")
+        return "requested" if done == "requested" else "cancelled"
+
+    def reschedule(
+        self, job_id: str, *, delay_ms: int = 0, run_at: int | None = None
+    ) -> JobState:
+        """See `workflows.store.Store.reschedule`."""
+        if delay_ms and run_at is not None:
+            raise InvalidArgumentError("name either delay_ms or run_at, not both")
+        check_number("delay_ms", delay_ms)
+        check_number("run_at", run_at)
+        conflict = "it is not waiting or delayed"
+        args = (delay_ms, run_at, False)
+        return JobState(self._change("reschedule", job_id, *args, conflict=conflict))
+
+    def promote(self, job_id: str) -> None:
+        """See `workflows.store.Store.promote`."""
+        args = (0, None, True)
+        self._change("reschedule", job_id, *args, conflict="it is not delayed")
+
+    def remove(self, job_id: str) -> None:
+        """See `workflows.store.Store.remove`."""
+        self._change("remove", job_id, conflict="it is active")
+
+    def retry_dead(self, job_id: str) -> None:
+        """See `workflows.store.Store.retry_dead`."""
+        self._change("retry_dead", job_id, conflict="it is not a dead letter")
+
+    def _change(self, script: str, job_id: str, *args: Any, conflict: str) -> str:
+        outcome: str = self._scripts.run(script, job_id, *args).decode()
+        if outcome == "missing":
+            raise NotFoundError(f"there is no job {job_id!r}")
+        if outcome == "conflict":
+            raise ConflictError(f"job {job_id!r}: {conflict}")
+        return outcome
+
+    # -- bounded steps --
+
+    def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        """See `workflows.store.Store.retry_dead_all`."""
+        return self._step("retry_dead_all", queue, limit)
+
+    def clean(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        """See `workflows.store.Store.clean`."""
+        return self.prune(queue, JobState.FAILED, age_ms=None, keep=0, limit=limit)
+
+    def drain(
+        self, queue: str, *, delayed: bool = False, limit: int = MAX_STEP
+    ) -> Step:
+        """See `workflows.store.Store.drain`."""
+        return self._step("drain", queue, limit, delayed)
+
+    def prune(
+        self,
+        queue: str,
+        state: JobState,
+        *,
+        age_ms: int | None,
+        keep: int | None,
+        limit: int = MAX_STEP,
+    ) -> Step:
+        """See `workflows.store.Store.prune`."""
+        if state not in TERMINAL:
+            raise InvalidArgumentError(f"{state} jobs are live: they are not pruned")
+        if (age_ms or 0) < 0 or (keep or 0) < 0:
+            raise InvalidArgumentError("age_ms and keep must not be negative")
+        return self._step("prune", queue, limit, state.value, age_ms, keep)
+
+    def _step(self, script: str, queue: str, limit: int, *args: Any) -> Step:
+        check_limit(limit)
+        count, more = self._scripts.run(script, queue, *args, limit)
+        return Step(count, bool(more))
+
+    # -- queues --
+
+    def declare_queue(self, queue: str, limits: QueueLimits) -> None:
+        """See `workflows.store.Store.declare_queue`."""
+        if not queue:
+            raise InvalidArgumentError("the name of a queue must not be empty")
+        self._set_queue(queue, *_limit_fields("declared", limits), create=True)
+
+    def set_limits(self, queue: str, limits: QueueLimits | None) -> None:
+        """See `workflows.store.Store.set_limits`."""
+        clear, fields = _limit_fields("operator", limits or QueueLimits())
+        if limits is None:
+            self._set_queue(queue, [*clear, "overridden"], fields)
+        else:
+            self._set_queue(queue, clear, [*fields, "overridden", 1])
+
+    def pause(self, queue: str, *, by: str = "") -> None:
+        """See `workflows.store.Store.pause`."""
+        self._set_queue(queue, [], ["paused", 1, "paused_by", by])
+
+    def resume(self, queue: str) -> None:
+        """See `workflows.store.Store.resume`."""
+        self._set_queue(queue, ["paused", "paused_by"], [])
+
+    def _set_queue(
+        self,
+        queue: str,
+        clear: list[str],
+        fields: list[str | int],
+        *,
+        create: bool = False,
+    ) -> None:
+        if not self._scripts.run("set_queue", queue, create, clear, fields):
+            raise NotFoundError(f"there is no queue {queue!r}")
+
+
+def _limit_fields(
+    whose: str, limits: QueueLimits
+) -> tuple[list[str], list[str | int]]:
+    """Return which fields of a queue to delete, and which to set."""
+    if (limits.rate_max is None) != (limits.rate_ms is None):
+        raise InvalidArgumentError("a rate limit has both rate_max and rate_ms")
+    clear: list[str] = []
+    fields: list[str | int] = []
+    for name in _LIMITS:
+        value = getattr(limits, name)
+        check_number(name, value)
+        if value is None:
+            clear.append(f"{whose}_{name}")
+        elif value < 1:
+            raise InvalidArgumentError(f"{name} must be at least 1")
+        else:
+            fields += [f"{whose}_{name}", value]
+    return clear, fields

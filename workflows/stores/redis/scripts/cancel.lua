@@ -1,0 +1,26 @@
+-- cancel: a pending job at once, an active one by request.
+-- needs: core batch job
+--
+-- ARGV   now, job id
+-- Reply  'missing', 'conflict', 'cancelled' or 'requested'
+
+local now = open(false)
+local id = args[2]
+local state = call('HGET', job_key(id), 'state')
+
+if not state then
+  return 'missing'
+elseif state == 'cancelled' then
+  return 'cancelled'
+elseif state == 'active' then
+  call('HSET', job_key(id), 'cancel', 1)
+  return 'requested'
+end
+local queue, dedup = leave_pending(id)
+if not queue then
+  return 'conflict'
+end
+end_job(id, queue, dedup, 'cancelled', now)
+count(queue, 'cancelled')
+flush(now)
+return 'cancelled'

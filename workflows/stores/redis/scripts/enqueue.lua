@@ -1,0 +1,28 @@
+-- enqueue: accept jobs, all or none.
+-- needs: core batch job accept
+--
+-- ARGV   now, request id, jobs (see lib/accept.lua)
+-- Reply  {} if every job was created; else a flat list of (status, id) per job
+--
+-- What a repeat needs is kept as cheaply as possible: a batch that was created as a
+-- whole is known by its first job; any other answer is kept under its request id.
+
+local now = open(true)
+local request, jobs = args[2], args[3]
+
+local known = recall(prefix .. 'request:' .. request, now)
+if known then
+  return known == '' and {} or cmsgpack.unpack(known)
+end
+if call('HGET', job_key(jobs[1][1]), 'request') == request then
+  return {}
+end
+
+local answers, created = plan(jobs)
+local whole = created == #jobs
+if not whole then
+  remember(prefix .. 'request:' .. request, cmsgpack.pack(answers), now, REQUEST_MEMORY_MS)
+end
+accept(jobs, answers, created, now, whole and request)
+flush(now)
+return whole and {} or answers

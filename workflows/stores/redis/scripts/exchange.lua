@@ -1,0 +1,45 @@
+-- exchange: settle what is done and claim what is next.
+-- needs: core batch job accept value lease queue settle heads due grant
+--
+-- ARGV   now, settlements (lib/settle.lua), claim (lib/grant.lua) or nil
+-- Reply  {now, states, jobs, next_in_ms or nil, revocations}
+--   states  per settlement 'lost', 'already', or the state that its job is in now
+--   jobs    {payload, headers, trace, attempts, stalls, created, ready, first started,
+--           started, expires, id, queue, type, priority, lease end}
+
+local now = open(false)
+local settlements, claim = args[2], args[3]
+
+local states = {}
+for i, item in ipairs(settlements) do
+  states[i] = settle(item, now)
+end
+flush_sets()
+flush_done()
+
+-- Work in a queue at its limit waits for places. The claim below may take them; if it
+-- does not look there, another process should.
+for queue in pairs(touched) do
+  if read_limits(queue).concurrency then
+    wake_all(queue)
+  end
+end
+
+local jobs, next_in = {}, nil
+if claim and was_granted(claim[1], now) then
+  jobs = held_jobs(claim[1])
+elseif claim then
+  promote_due(now, MAX_STEP)
+  flush_sets()
+  expire_due(now, MAX_STEP)
+  flush_sets()
+  jobs, next_in = grant(claim, now)
+end
+
+local revocations = call('EXISTS', values_key('revoked')) == 1
+if revocations then
+  drop_past('revoked', now, MAX_STEP)
+  revocations = call('EXISTS', values_key('revoked')) == 1
+end
+flush(now)
+return { now, states, jobs, next_in or false, revocations and 1 or 0 }

@@ -1,0 +1,152 @@
+-- batch: writes that a script gathers per key and sends together at its end.
+-- needs: core
+
+local added, removed, freed = {}, {}, {}
+local totals, minutes = {}, {}
+local woken = {}
+
+local ARGUMENTS = 4000 -- of one command; Lua's stack holds 8000
+local MINUTES_KEPT = 2 * 24 * 60
+local WAKE_MS = 10000 -- an unheard wake does not stay
+
+local function gather(lists, key, value)
+  local list = lists[key]
+  if list then
+    list[#list + 1] = value
+  else
+    lists[key] = { value }
+  end
+end
+
+local function zadd(key, score, member)
+  local list = added[key]
+  if list then
+    local n = #list
+    list[n + 1], list[n + 2] = score, member
+  else
+    added[key] = { score, member }
+  end
+end
+
+local function zrem(key, member)
+  gather(removed, key, member)
+end
+
+local function srem(key, member)
+  gather(freed, key, member)
+end
+
+local function send(command, lists)
+  for key, list in pairs(lists) do
+    for first = 1, #list, ARGUMENTS do
+      call(command, key, unpack(list, first, math.min(first + ARGUMENTS - 1, #list)))
+    end
+    lists[key] = nil
+  end
+end
+
+local function flush_sets()
+  send('ZREM', removed)
+  send('ZADD', added)
+  send('SREM', freed)
+end
+
+-- -- counters -------------------------------------------------------------------------
+
+local function add(counters, queue, name, amount)
+  local names = counters[queue]
+  if not names then
+    names = {}
+    counters[queue] = names
+  end
+  names[name] = (names[name] or 0) + amount
+end
+
+local function count_total(queue, name, amount)
+  add(totals, queue, name, amount or 1)
+end
+
+local function count_minute(queue, name, amount)
+  add(minutes, queue, name, amount or 1)
+end
+
+local function count(queue, name, amount)
+  add(totals, queue, name, amount or 1)
+  add(minutes, queue, name, amount or 1)
+end
+
+-- The bucket of a duration: workflows/engine/histogram.py, bit for bit.
+local function bucket(ms)
+  if ms < 1 then
+    return 0
+  end
+  local mantissa, exponent = math.frexp(ms)
+  return exponent * 4 + math.floor((mantissa - 0.5) * 8)
+end
+
+local function count_run(queue, ready, started, now)
+  count_minute(queue, 'w' .. bucket(started - ready))
+  count_minute(queue, 'r' .. bucket(now - started))
+end
+
+local function flush_minute(queue, names, minute)
+  local key = prefix .. 'minute:' .. minute .. ':' .. queue
+  local fresh = call('EXISTS', key) == 0
+  for name, amount in pairs(names) do
+    call('HINCRBY', key, name, amount)
+  end
+  if fresh then
+    local index = prefix .. 'minutes:' .. queue
+    call('EXPIRE', key, MINUTES_KEPT * 60)
+    call('ZADD', index, minute, minute)
+    call('ZREMRANGEBYSCORE', index, '-inf', minute - MINUTES_KEPT)
+  end
+end
+
+local function flush_counts(now)
+  for queue, names in pairs(totals) do
+    for name, amount in pairs(names) do
+      call('HINCRBY', prefix .. 'totals:' .. queue, name, amount)
+    end
+  end
+  local minute = math.floor(now / 60000)
+  for queue, names in pairs(minutes) do
+    flush_minute(queue, names, minute)
+  end
+end
+
+-- -- wake-ups ---------------------------------------------------------------------------
+
+local function wake(queue, type)
+  woken[prefix .. 'wake:' .. pair(queue, type)] = true
+end
+
+local function wake_all(queue)
+  for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
+    local keys = { waiting_key(queue, type), suspect_key(queue, type) }
+    if call('EXISTS', unpack(keys)) > 0 then
+      wake(queue, type)
+    end
+  end
+end
+
+local function unwake(queue, type)
+  woken[prefix .. 'wake:' .. pair(queue, type)] = nil
+end
+
+-- A list holds one token at most: it says "look", not how many. Being only a hint, it
+-- must not make a script fail at its end.
+local function flush_wakes()
+  for key in pairs(woken) do
+    if redis.pcall('LLEN', key) == 0 then
+      redis.pcall('RPUSH', key, 1)
+      redis.pcall('PEXPIRE', key, WAKE_MS)
+    end
+  end
+end
+
+local function flush(now)
+  flush_sets()
+  flush_counts(now)
+  flush_wakes()
+end

@@ -1,0 +1,38 @@
+-- due: jobs whose time has come.
+-- needs: core batch job
+
+-- Make due delayed jobs waiting, in order of (run_at, place). Returns how many.
+local function promote_due(now, limit)
+  local due = call('ZRANGEBYSCORE', prefix .. 'due', '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+  if #due == 0 then
+    return 0
+  end
+  local place = next_places(#due / 2)
+  for i = 1, #due, 2 do
+    local old, id = due[i]:sub(1, 16), due[i]:sub(17)
+    local new = as_place(place + (i + 1) / 2)
+    local queue, type, priority, stalls =
+      unpack(call('HMGET', job_key(id), 'queue', 'type', 'priority', 'stalls'))
+    call('HSET', job_key(id), 'state', 'waiting', 'place', new)
+    leave_delayed(id, queue, old)
+    enter_waiting(id, queue, type, priority, new, stalls)
+  end
+  return #due / 2
+end
+
+-- End waiting and delayed jobs whose `expires_at` has come. Returns how many.
+local function expire_due(now, limit)
+  local ids = call('ZRANGEBYSCORE', prefix .. 'expiring', '-inf', now, 'LIMIT', 0, limit)
+  for _, id in ipairs(ids) do
+    local queue, dedup = leave_pending(id)
+    end_job(id, queue, dedup, 'expired', now)
+    count(queue, 'expired')
+  end
+  return #ids
+end
+
+-- In how many ms the next delayed job is due; nil if there is none.
+local function next_due(now)
+  local head = call('ZRANGE', prefix .. 'due', 0, 0, 'WITHSCORES')
+  return head[2] and math.max(0, tonumber(head[2]) - now) or nil
+end

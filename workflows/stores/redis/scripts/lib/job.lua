@@ -1,0 +1,122 @@
+-- job: the moves of one job between its states.
+-- needs: core batch
+--
+-- A job is the hash job:<id>. Fields that hold a default are left out:
+--   queue type payload headers('') trace('') priority(0) max_stalls(3) dedup expires
+--   request   id of the enqueue that created this job, if it was the first of its batch
+--   state     waiting delayed active completed failed cancelled expired
+--   place     its place among its equals, 16 hex digits
+--   ready     when it became waiting; delayed: when it is due
+--   created   attempts(0) stalls(0) releases(0) dead_retries(0) cancel
+--   token     of its lease; afterwards of the settlement that ended it
+--   settled   the token before that, once somebody else claimed it
+--   owner started lease(ms) window extended locked first   of the newest claim
+--   finished result failure reason
+--   history   how many attempts were recorded; a<n> is the n-th
+
+local MAX_HISTORY = 100
+local MAX_RELEASES = 10
+
+local function next_places(n)
+  return call('INCRBY', prefix .. 'seq', n) - n
+end
+
+local function as_place(n)
+  return string.format('%016x', n)
+end
+
+local function next_place()
+  return as_place(call('INCR', prefix .. 'seq'))
+end
+
+-- When a job is due; nil if at once.
+local function due_time(delay_ms, run_at, now)
+  local due = run_at or now + delay_ms
+  return due > now and due or nil
+end
+
+local function pending_key(queue, type, stalls)
+  if stalls and tonumber(stalls) > 0 then
+    return suspect_key(queue, type)
+  end
+  return waiting_key(queue, type)
+end
+
+local function enter_waiting(id, queue, type, priority, place, stalls)
+  zadd(pending_key(queue, type, stalls), priority or 0, place .. id)
+  wake(queue, type)
+end
+
+local function enter_delayed(id, queue, run_at, place)
+  zadd(prefix .. 'due', run_at, place .. id)
+  zadd(state_key('delayed', queue), run_at, place .. id)
+end
+
+local function leave_delayed(id, queue, place)
+  zrem(prefix .. 'due', place .. id)
+  zrem(state_key('delayed', queue), place .. id)
+end
+
+local PENDING = { 'state', 'queue', 'type', 'place', 'stalls', 'expires', 'dedup' }
+
+-- Take a waiting or delayed job out of its sets. Returns its queue and its dedup id, or
+-- nil if the job is not pending.
+local function leave_pending(id)
+  local state, queue, type, place, stalls, expires, dedup =
+    unpack(call('HMGET', job_key(id), unpack(PENDING)))
+  if state == 'waiting' then
+    zrem(pending_key(queue, type, stalls), place .. id)
+  elseif state == 'delayed' then
+    leave_delayed(id, queue, place)
+  else
+    return nil
+  end
+  if expires then
+    zrem(prefix .. 'expiring', id)
+  end
+  return queue, dedup
+end
+
+local function release_dedup(id, queue, dedup)
+  local key = prefix .. 'dedup:' .. queue
+  if dedup and call('HGET', key, dedup) == id then
+    call('HDEL', key, dedup)
+  end
+end
+
+-- Write the end of a job; `...` are more fields of its hash.
+local function end_job(id, queue, dedup, state, now, ...)
+  call('HSET', job_key(id), 'state', state, 'finished', now, ...)
+  zadd(state_key(state, queue), now, id)
+  release_dedup(id, queue, dedup)
+end
+
+-- Delete a job's record. The request that created it is remembered on, so that a
+-- repeat of it does not create the job again.
+local function forget(id, now)
+  local key = job_key(id)
+  local request, created = unpack(call('HMGET', key, 'request', 'created'))
+  if request then
+    local left = created + REQUEST_MEMORY_MS - now
+    if left > 0 then
+      remember(prefix .. 'request:' .. request, '', now, left)
+    end
+  end
+  call('DEL', key)
+end
+
+-- The two or four arguments for HSET that append to the history.
+local function attempt(id, history, number, started, now, outcome, owner, failure)
+  local n = (tonumber(history) or 0) + 1
+  if n > MAX_HISTORY then
+    call('HDEL', job_key(id), 'a' .. (n - MAX_HISTORY))
+  end
+  local record = number .. ' ' .. started .. ' ' .. now .. ' ' .. outcome .. ' '
+    .. #owner .. ' ' .. owner .. (failure or '')
+  return 'history', n, 'a' .. n, record
+end
+
+-- The name of a lease, where its job's record may be gone or leased to somebody else.
+local function lease_name(id, token)
+  return pair(token, id)
+end

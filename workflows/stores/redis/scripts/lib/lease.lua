@@ -1,0 +1,103 @@
+-- lease: what ends a lease other than success: stalls, cancels, deaths; lingering.
+-- needs: core batch job value
+--
+-- The lease of an active job is its member in active:<queue>, scored by the lease's end;
+-- held:<token> lists the jobs that a claim still holds. A token whose function still
+-- runs although its job went on is in lingering:<queue>, and in the hash `lingering`
+-- with its length and queue.
+
+local LEASED = {
+  'state', 'token', 'queue', 'type', 'attempts', 'started', 'ready', 'owner', 'history',
+  'dedup', 'locked', 'cancel', 'lease',
+}
+
+-- Read what ends of leases need. The fence is `state` and `token`.
+local function read_lease(id)
+  local v = call('HMGET', job_key(id), unpack(LEASED))
+  return {
+    id = id, state = v[1], token = v[2], queue = v[3], type = v[4],
+    attempts = tonumber(v[5]) or 0, started = tonumber(v[6]), ready = tonumber(v[7]),
+    owner = v[8], history = v[9], dedup = v[10], locked = v[11], cancel = v[12],
+    lease = v[13],
+  }
+end
+
+local function record(job, number, now, outcome, failure)
+  return attempt(job.id, job.history, number, job.started, now, outcome, job.owner, failure)
+end
+
+-- Let go of the lease: its place in the active set, its locks.
+local function drop_lease(job)
+  zrem(state_key('active', job.queue), job.id)
+  srem(prefix .. 'held:' .. job.token, job.id)
+  if job.locked == job.token then
+    release_locks(lease_name(job.id, job.token))
+  end
+end
+
+-- Let go of the lease but keep its place in the queue's concurrency and its locks.
+local function linger(job)
+  local name, active = lease_name(job.id, job.token), state_key('active', job.queue)
+  local lease_end = call('ZSCORE', active, job.id)
+  call('HSET', prefix .. 'lingering', name, pair(job.lease, job.queue))
+  zadd(prefix .. 'lingering:' .. job.queue, lease_end, name)
+  zrem(active, job.id)
+  srem(prefix .. 'held:' .. job.token, job.id)
+end
+
+-- The queue that a lingering lease has a place in, and the lease's length; or nil.
+local function lingering(name)
+  local kept = call('HGET', prefix .. 'lingering', name)
+  if not kept then
+    return nil
+  end
+  local size, rest = kept:match('^(%d+):(.*)$')
+  return rest:sub(size + 2), tonumber(rest:sub(1, size))
+end
+
+local function stop_lingering(id, token)
+  local name = lease_name(id, token)
+  local queue = lingering(name)
+  if queue then
+    zrem(prefix .. 'lingering:' .. queue, name)
+    call('HDEL', prefix .. 'lingering', name)
+    call('HDEL', prefix .. 'lingering_extended', name)
+    release_locks(name)
+  end
+  return queue
+end
+
+local function end_cancelled(job, now)
+  end_job(job.id, job.queue, job.dedup, 'cancelled', now,
+    record(job, job.attempts + 1, now, 'cancelled'))
+  count(job.queue, 'cancelled')
+  return 'cancelled'
+end
+
+-- Put a job back to its old place. `ready` is when it became waiting.
+local function put_back(job, ready, ...)
+  local type, priority, place, stalls, expires =
+    unpack(call('HMGET', job_key(job.id), 'type', 'priority', 'place', 'stalls', 'expires'))
+  call('HSET', job_key(job.id), 'state', 'waiting', 'ready', ready, ...)
+  enter_waiting(job.id, job.queue, type, priority, place, stalls)
+  if expires then
+    zadd(prefix .. 'expiring', expires, job.id)
+  end
+  return 'waiting'
+end
+
+-- The job took its worker down, or looks as if: wait again, or die of too many.
+local function stall(job, now, outcome)
+  local key = job_key(job.id)
+  local stalls = call('HINCRBY', key, 'stalls', 1)
+  local most = tonumber(call('HGET', key, 'max_stalls')) or 3
+  count(job.queue, 'stalled')
+  if stalls > most then
+    end_job(job.id, job.queue, job.dedup, 'failed', now, 'reason', 'stalled',
+      record(job, job.attempts + 1, now, outcome))
+    count_total(job.queue, 'dead:stalled')
+    count_minute(job.queue, 'dead')
+    return 'failed'
+  end
+  return put_back(job, now, record(job, job.attempts + 1, now, outcome))
+end

@@ -1,0 +1,59 @@
+-- queue: limits and pauses.
+-- needs: core
+--
+-- The hash queue:<name>: paused paused_by; declared_ and operator_ concurrency, rate_max,
+-- rate_ms; overridden; rate_start and rate_used of the rate window.
+
+local LIMITS = {
+  'paused', 'overridden', 'declared_concurrency', 'declared_rate_max', 'declared_rate_ms',
+  'operator_concurrency', 'operator_rate_max', 'operator_rate_ms', 'rate_start', 'rate_used',
+}
+
+local function read_limits(queue)
+  local v = call('HMGET', queue_key(queue), unpack(LIMITS))
+  local first = v[2] and 6 or 3
+  return {
+    paused = v[1] and true or false,
+    concurrency = tonumber(v[first]),
+    rate_max = tonumber(v[first + 1]),
+    rate_ms = tonumber(v[first + 2]),
+    window = tonumber(v[9]),
+    used = tonumber(v[10]) or 0,
+  }
+end
+
+-- Make room in a queue for how many more leases; and if the rate window closed it, in
+-- how many ms the next one opens.
+local function room_in(queue, limits, now)
+  if limits.paused then
+    return 0
+  end
+  local room = math.huge
+  if limits.concurrency then
+    local held = call('ZCARD', state_key('active', queue))
+      + call('ZCARD', prefix .. 'lingering:' .. queue)
+    room = math.max(0, limits.concurrency - held)
+  end
+  if not limits.rate_max then
+    return room
+  end
+  if not limits.window or now >= limits.window + limits.rate_ms then
+    limits.window, limits.used = nil, 0
+  end
+  local left = math.max(0, limits.rate_max - limits.used)
+  if left == 0 then
+    return 0, limits.window + limits.rate_ms - now
+  end
+  return math.min(room, left)
+end
+
+-- Count claims into the rate window; returns its start, nil without a rate limit.
+local function use_rate(queue, limits, claims, now)
+  if not limits.rate_max or claims == 0 then
+    return nil
+  end
+  limits.window = limits.window or now
+  limits.used = limits.used + claims
+  call('HSET', queue_key(queue), 'rate_start', limits.window, 'rate_used', limits.used)
+  return limits.window
+end

@@ -1,0 +1,214 @@
+-- settle: the end of a lease as its worker reports it.
+-- needs: core batch job accept lease queue value
+--
+-- A settlement is the array {kind, job id, token, jobs, values, join, ...}: follow-up
+-- jobs as in lib/accept.lua, values {key, value, ttl_ms}, a join {key, index, size,
+-- value, job}, or nil. What follows depends on the kind; see the functions of `kinds`.
+
+local LOST, ALREADY = 'lost', 'already'
+
+local done = {} -- by token: jobs that ended and left no record
+local touched = {} -- queues in which a lease ended
+
+-- Each returns the state that the job is in now.
+local kinds = {}
+
+-- {..., result, remove}
+function kinds.complete(job, item, now)
+  local id, queue = job.id, job.queue
+  drop_lease(job)
+  count(queue, 'completed')
+  count_run(queue, job.ready, job.started, now)
+  if item[8] then
+    release_dedup(id, queue, job.dedup)
+    forget(id, now)
+    gather(done, job.token, id)
+    return 'completed'
+  end
+  local number = job.attempts + 1
+  local result = item[7]
+  if result then
+    end_job(id, queue, job.dedup, 'completed', now, 'attempts', number, 'result', result,
+      record(job, number, now, 'completed'))
+  else
+    end_job(id, queue, job.dedup, 'completed', now, 'attempts', number,
+      record(job, number, now, 'completed'))
+  end
+  return 'completed'
+end
+
+local function let_go(job, lingers)
+  if lingers then
+    linger(job)
+  else
+    drop_lease(job)
+  end
+end
+
+-- {..., failure, delay_ms, run_at, spend, linger}
+function kinds.retry(job, item, now)
+  local id, queue = job.id, job.queue
+  local failure, spend = item[7], item[10]
+  let_go(job, item[11])
+  if job.cancel then
+    return end_cancelled(job, now)
+  end
+  local number = job.attempts + 1
+  if failure ~= '' then
+    call('HSET', job_key(id), 'failure', failure)
+  end
+  if spend then
+    count(queue, 'retried')
+    count_run(queue, job.ready, job.started, now)
+  end
+  local place = next_place()
+  local due = due_time(item[8], item[9], now)
+  local state = due and 'delayed' or 'waiting'
+  local priority, stalls, expires = unpack(call('HMGET', job_key(id), 'priority', 'stalls', 'expires'))
+  call('HSET', job_key(id), 'state', state, 'place', place, 'ready', due or now,
+    'attempts', spend and number or job.attempts,
+    record(job, number, now, spend and 'retry' or 'snoozed', failure))
+  if expires then
+    zadd(prefix .. 'expiring', expires, id)
+  end
+  if due then
+    enter_delayed(id, queue, due, place)
+  else
+    enter_waiting(id, queue, job.type, priority, place, stalls)
+  end
+  return state
+end
+
+-- {..., failure, reason, spend, remove, linger}
+function kinds.bury(job, item, now)
+  local id, queue = job.id, job.queue
+  local failure, reason, spend = item[7], item[8], item[9]
+  let_go(job, item[11])
+  count_total(queue, 'dead:' .. reason)
+  count_minute(queue, 'dead')
+  if spend then
+    count_run(queue, job.ready, job.started, now)
+  end
+  if item[10] then
+    release_dedup(id, queue, job.dedup)
+    forget(id, now)
+    gather(done, job.token, id)
+    return 'failed'
+  end
+  local number = job.attempts + 1
+  end_job(id, queue, job.dedup, 'failed', now, 'failure', failure, 'reason', reason,
+    'attempts', spend and number or job.attempts, record(job, number, now, 'dead', failure))
+  return 'failed'
+end
+
+-- The rate-limit slot of a claim that started nothing is free again, while its window is.
+local function refund(job, now)
+  local window = call('HGET', job_key(job.id), 'window')
+  if not window then
+    return
+  end
+  local limits = read_limits(job.queue)
+  if limits.rate_ms and limits.window == tonumber(window)
+    and now < limits.window + limits.rate_ms and limits.used > 0 then
+    call('HINCRBY', queue_key(job.queue), 'rate_used', -1)
+  end
+end
+
+-- {..., started}
+function kinds.release(job, item, now)
+  drop_lease(job)
+  if job.cancel then
+    return end_cancelled(job, now)
+  end
+  if not item[7] then
+    refund(job, now)
+    return put_back(job, job.ready)
+  end
+  count_total(job.queue, 'released')
+  if call('HINCRBY', job_key(job.id), 'releases', 1) > MAX_RELEASES then
+    return stall(job, now, 'released')
+  end
+  return put_back(job, now, record(job, job.attempts + 1, now, 'released'))
+end
+
+function kinds.cancel(job, _, now)
+  drop_lease(job)
+  return end_cancelled(job, now)
+end
+
+function kinds.expire(job, _, now)
+  drop_lease(job)
+  end_job(job.id, job.queue, job.dedup, 'expired', now)
+  count(job.queue, 'expired')
+  return 'expired'
+end
+
+-- -- what comes with a settlement -------------------------------------------------------
+
+local function report(join, now)
+  local key, index, size, value, job = unpack(join, 1, 5)
+  local members = prefix .. 'joined:' .. key
+  if call('SADD', members, index) == 0 then
+    return
+  end
+  call('HSET', prefix .. 'values:join', key .. ':' .. index, value)
+  if call('SCARD', members) == size then
+    call('PEXPIRE', members, REQUEST_MEMORY_MS)
+    accept_new({ job }, now)
+  end
+end
+
+local function follow_up(item, now)
+  if item[4] then
+    accept_new(item[4], now)
+  end
+  for _, value in ipairs(item[5] or {}) do
+    put_value('result', value[1], value[2], value[3], now)
+  end
+  if item[6] then
+    report(item[6], now)
+  end
+end
+
+-- The lease does not hold. Did this token itself end it?
+local function verdict(job, token)
+  if not job.state then
+    local ended = call('SISMEMBER', prefix .. 'done:' .. token, job.id) == 1
+    return ended and ALREADY or LOST
+  end
+  if job.state ~= 'active' and job.token == token then
+    return ALREADY
+  end
+  return call('HGET', job_key(job.id), 'settled') == token and ALREADY or LOST
+end
+
+-- Apply one settlement: 'lost', 'already', or the state that the job is in now ('' if
+-- its record is gone).
+local function settle(item, now)
+  local kind, id, token = item[1], item[2], item[3]
+  if kind == 'return' then
+    local queue = stop_lingering(id, token)
+    if queue then
+      touched[queue] = true
+    end
+    return call('HGET', job_key(id), 'state') or ''
+  end
+  local job = read_lease(id)
+  if job.state ~= 'active' or job.token ~= token then
+    return verdict(job, token)
+  end
+  local state = kinds[kind](job, item, now)
+  touched[job.queue] = true
+  follow_up(item, now)
+  return state
+end
+
+-- A repeated settlement of a job whose record is gone is recognised by this.
+local function flush_done()
+  for token, ids in pairs(done) do
+    local key = prefix .. 'done:' .. token
+    call('SADD', key, unpack(ids))
+    call('PEXPIRE', key, REQUEST_MEMORY_MS)
+    done[token] = nil
+  end
+end

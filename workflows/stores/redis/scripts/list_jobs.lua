@@ -1,0 +1,67 @@
+-- list_jobs: a page of the jobs of a queue in one state.
+-- needs: core heads
+--
+-- ARGV   now, queue, state, limit, score and member of the last job seen, or nil
+-- Reply  {jobs, whether more follow}; a job is {id, {field, value, ...}, score, member}
+--
+-- A page begins after (score, member), whether or not that job is still there: its
+-- rank is found by bisection.
+
+look()
+local queue, state, limit, seen_score, seen_member = unpack(args, 2, 6)
+local newest_first = state ~= 'waiting' and state ~= 'delayed' and state ~= 'active'
+local range = newest_first and 'ZREVRANGE' or 'ZRANGE'
+
+local function is_seen(member, score)
+  if score ~= seen_score then
+    return (score < seen_score) ~= newest_first
+  end
+  return member == seen_member or bytes_before(member, seen_member) ~= newest_first
+end
+
+local function rank_after_seen(key)
+  local low, high = 0, seen_member and call('ZCARD', key) or 0
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local at = call(range, key, middle, middle, 'WITHSCORES')
+    if is_seen(at[1], tonumber(at[2])) then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
+end
+
+local jobs = {}
+
+local function add(id, score, member)
+  jobs[#jobs + 1] = { id, call('HGETALL', job_key(id)), score, member }
+end
+
+if state == 'waiting' then
+  local sources = {}
+  for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
+    for _, key in ipairs({ waiting_key(queue, type), suspect_key(queue, type) }) do
+      sources[#sources + 1] = new_source(key, type, false, rank_after_seen(key))
+    end
+  end
+  local chunk = #sources > 2 and 20 or limit + 1
+  local source = first_source(sources, chunk, true)
+  while source and #jobs < limit do
+    local member = source.batch[source.at]
+    local id, score = take(source)
+    add(id, score, member)
+    source = first_source(sources, chunk, true)
+  end
+  return { jobs, source and 1 or 0 }
+end
+
+local key = state_key(state, queue)
+local rank = rank_after_seen(key)
+local page = call(range, key, rank, rank + limit, 'WITHSCORES')
+for i = 1, math.min(#page, 2 * limit), 2 do
+  local member = page[i]
+  add(state == 'delayed' and member:sub(17) or member, page[i + 1], member)
+end
+return { jobs, #page > 2 * limit and 1 or 0 }

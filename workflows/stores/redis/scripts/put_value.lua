@@ -1,0 +1,27 @@
+-- put_value: set a value; or only if there is none, for as long as a lease holds.
+-- needs: core batch job value lease
+--
+-- ARGV   now, space, key, value, ttl_ms or nil, only if absent?, job id and token or nil
+-- Reply  1 if it was set, else 0
+
+local space, key, value, ttl_ms, absent, id, token = unpack(args, 2, 8)
+local now = open(not id)
+
+if absent and call('HEXISTS', values_key(space), key) == 1 and not is_past(space, key, now) then
+  return 0
+end
+local name = id and lease_name(id, token)
+if id then
+  local state, held = unpack(call('HMGET', job_key(id), 'state', 'token'))
+  if state == 'active' and held == token then
+    call('HSET', job_key(id), 'locked', token)
+  elseif not lingering(name) then
+    return 0
+  end
+end
+put_value(space, key, value, ttl_ms, now)
+if id then
+  call('SADD', prefix .. 'locks:' .. name, pair(space, key))
+  call('HSET', owners_key(space), key, name)
+end
+return 1

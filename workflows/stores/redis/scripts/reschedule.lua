@@ -1,0 +1,31 @@
+-- reschedule: give a pending job a new due time and place; promote: make it waiting now.
+-- needs: core batch job
+--
+-- ARGV   now, job id, delay_ms, run_at or nil, only delayed jobs?
+-- Reply  'missing', 'conflict', 'waiting' or 'delayed'
+
+local now = open(false)
+local id, only_delayed = args[2], args[5]
+local state, type, priority, stalls, expires =
+  unpack(call('HMGET', job_key(id), 'state', 'type', 'priority', 'stalls', 'expires'))
+
+if not state then
+  return 'missing'
+elseif state ~= 'delayed' and (only_delayed or state ~= 'waiting') then
+  return 'conflict'
+end
+local queue = leave_pending(id)
+flush_sets()
+local due, place = due_time(args[3], args[4], now), next_place()
+state = due and 'delayed' or 'waiting'
+call('HSET', job_key(id), 'state', state, 'place', place, 'ready', due or now)
+if expires then
+  zadd(prefix .. 'expiring', expires, id)
+end
+if due then
+  enter_delayed(id, queue, due, place)
+else
+  enter_waiting(id, queue, type, priority, place, stalls)
+end
+flush(now)
+return state

@@ -1,0 +1,73 @@
+"""Small values beside the jobs."""
+
+from collections.abc import Sequence
+
+from workflows.exceptions import ConflictError, InvalidArgumentError
+from workflows.store import MAX_STEP
+from workflows.stores.redis.messages import check_number, raw
+from workflows.stores.redis.records import as_fields
+from workflows.stores.redis.scripts import Scripts
+
+
+class Values:
+    """The key-value half of the store."""
+
+    _scripts: Scripts
+
+    def put_value(
+        self, space: str, key: str, value: bytes, *, ttl_ms: int | None = None
+    ) -> None:
+        """See `workflows.store.KeyValues.put_value`."""
+        check_number("ttl_ms", ttl_ms)
+        self._scripts.run("put_value", space, key, raw(value), ttl_ms, False)
+
+    def put_value_if_absent(
+        self,
+        space: str,
+        key: str,
+        value: bytes,
+        *,
+        ttl_ms: int | None = None,
+        lease: tuple[str, str] | None = None,
+    ) -> bool:
+        """See `workflows.store.KeyValues.put_value_if_absent`."""
+        check_number("ttl_ms", ttl_ms)
+        args = (space, key, raw(value), ttl_ms, True, *(lease or ()))
+        return bool(self._scripts.run("put_value", *args))
+
+    def get_values(self, space: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """See `workflows.store.KeyValues.get_values`."""
+        found: dict[str, bytes] = {}
+        for first in range(0, len(keys), MAX_STEP):
+            found |= self._read(space, keys[first : first + MAX_STEP])
+        return found
+
+    def list_values(self, space: str) -> dict[str, bytes]:
+        """See `workflows.store.KeyValues.list_values`."""
+        return self._read(space, None)
+
+    def _read(self, space: str, keys: Sequence[str] | None) -> dict[str, bytes]:
+        flat = self._scripts.run("get_values", space, keys)
+        return {key.decode(): value for key, value in as_fields(flat).items()}
+
+    def pop_value(self, space: str, key: str) -> bytes | None:
+        """See `workflows.store.KeyValues.pop_value`."""
+        value: bytes | None = self._scripts.run("delete_value", space, key)
+        return value
+
+    def delete_value(self, space: str, key: str) -> bool:
+        """See `workflows.store.KeyValues.delete_value`."""
+        return self.pop_value(space, key) is not None
+
+    def flush_values(self, space: str) -> None:
+        """See `workflows.store.KeyValues.flush_values`."""
+        self._scripts.run("flush_values", space)
+
+    def increment(self, space: str, key: str, amount: int = 1) -> int:
+        """See `workflows.store.KeyValues.increment`."""
+        if not -(2**63) <= amount < 2**63:
+            raise InvalidArgumentError(f"amount is out of range: {amount}")
+        digits = self._scripts.run("increment", space, key, str(amount))
+        if digits is None:
+            raise ConflictError(f"value {key!r} of space {space!r} is not a counter")
+        return int(digits)

@@ -1,0 +1,62 @@
+"""Waiting for work: a blocking pop of the lists that say "look again"."""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from workflows.exceptions import StoreError
+from workflows.stores.redis.connection import BLOCK_SECONDS, Connections
+from workflows.stores.redis.scripts import Scripts
+
+CALL_MS = 5_000  # how long a call to wake stays, unheard
+SHORTEST_SECONDS = 0.001  # zero would block for ever
+
+
+class Waiting:
+    """`wait` and `wake`.
+
+    Scripts push one token to the wake list of a (queue, type) when work may be
+    claimable and the list is empty. Each wait also listens to a list of its own, to
+    which `wake` pushes.
+    """
+
+    _scripts: Scripts
+    _connections: Connections
+    _waits: set[bytes]  # the own lists of waits that are under way
+
+    def wait(self, queues: Mapping[str, Sequence[str]], timeout_s: float) -> bool:
+        """See `workflows.store.Store.wait`."""
+        deadline = time.monotonic() + timeout_s
+        prefix = self._scripts.prefix
+        keys = [_wake_key(prefix, q, t) for q, types in queues.items() for t in types]
+        with self._listening() as own:
+            while (left := deadline - time.monotonic()) > 0:
+                seconds = min(max(left, SHORTEST_SECONDS), BLOCK_SECONDS)
+                if self._connections.block("BLPOP", *keys, own, f"{seconds:.3f}"):
+                    return True
+        return False
+
+    def wake(self) -> None:
+        """See `workflows.store.Store.wake`."""
+        for own in list(self._waits):
+            call = [("RPUSH", own, 1), ("PEXPIRE", own, CALL_MS)]
+            try:
+                self._connections.pipeline(call)
+            except StoreError:
+                return  # a wait on a store that is away ends by itself
+
+    @contextmanager
+    def _listening(self) -> Iterator[bytes]:
+        own = self._scripts.prefix + b"call:" + uuid.uuid4().hex.encode()
+        self._waits.add(own)
+        try:
+            yield own
+        finally:
+            self._waits.discard(own)
+
+
+def _wake_key(prefix: bytes, queue: str, type: str) -> bytes:
+    """Return the key that scripts/lib/batch.lua pushes to."""
+    name = queue.encode()
+    return b"%swake:%d:%s:%s" % (prefix, len(name), name, type.encode())

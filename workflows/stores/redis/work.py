@@ -1,0 +1,143 @@
+"""What producers and workers do with jobs."""
+
+from collections.abc import Sequence
+
+from workflows.engine.states import JobState
+from workflows.exceptions import InvalidArgumentError
+from workflows.store import (
+    MAX_STEP,
+    Claim,
+    Enqueued,
+    EnqueueStatus,
+    Exchanged,
+    NewJob,
+    Renewed,
+    Settlement,
+    SettleStatus,
+    Swept,
+    WorkerInfo,
+)
+from workflows.stores.redis.messages import (
+    check_count,
+    check_limit,
+    check_number,
+    pack_claim,
+    pack_job,
+    pack_settlement,
+    raw,
+)
+from workflows.stores.redis.records import leased_job, pack_worker
+from workflows.stores.redis.scripts import Scripts
+
+_ENQUEUED = (
+    EnqueueStatus.CREATED,
+    EnqueueStatus.DUPLICATE,
+    EnqueueStatus.DEDUPLICATED,
+)
+_OK = SettleStatus.OK
+_VERDICTS: dict[bytes, tuple[SettleStatus, JobState | None]] = {
+    b"lost": (SettleStatus.LOST, None),
+    b"already": (SettleStatus.ALREADY, None),
+    b"": (_OK, None),
+    **{state.value.encode(): (_OK, state) for state in JobState},
+}
+
+
+class Work:
+    """Enqueue, claim, settle, renew, and what a ticker does."""
+
+    _scripts: Scripts
+
+    def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
+        """See `workflows.store.Store.enqueue`."""
+        check_count("jobs", len(jobs))
+        if not request_id:
+            raise InvalidArgumentError("a request id must not be empty")
+        if not jobs:
+            return []
+        packed = [pack_job(job) for job in jobs]
+        reply = self._scripts.run("enqueue", request_id, packed)
+        if not reply:
+            return [Enqueued(job.id, EnqueueStatus.CREATED) for job in jobs]
+        return [
+            Enqueued(id.decode(), _ENQUEUED[status])
+            for status, id in zip(reply[::2], reply[1::2], strict=True)
+        ]
+
+    def exchange(
+        self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
+    ) -> Exchanged:
+        """See `workflows.store.Store.exchange`."""
+        check_count("settlements", len(settlements))
+        packed = [pack_settlement(settlement) for settlement in settlements]
+        wanted = pack_claim(claim) if claim else None
+        now, states, rows, next_in, revocations = self._scripts.run(
+            "exchange", packed, wanted
+        )
+        verdicts = [_VERDICTS[state] for state in states]
+        token = claim.id if claim else ""
+        return Exchanged(
+            statuses=tuple([status for status, _ in verdicts]),
+            states=tuple([state for _, state in verdicts]),
+            jobs=tuple([leased_job(row, token) for row in rows]),
+            now=now,
+            next_in_ms=next_in,
+            revocations=bool(revocations),
+        )
+
+    def renew(
+        self,
+        owner: str,  # noqa: ARG002 - the token is the fence
+        leases: Sequence[tuple[str, str]],
+        *,
+        lease_ms: int,
+    ) -> Renewed:
+        """See `workflows.store.Store.renew`."""
+        check_count("leases", len(leases))
+        if lease_ms < 1:
+            raise InvalidArgumentError("lease_ms must be at least 1")
+        now, lost, cancels = self._scripts.run("renew", leases, lease_ms)
+        return Renewed(
+            lost=tuple(id.decode() for id in lost),
+            cancel_requested=tuple(id.decode() for id in cancels),
+            now=now,
+        )
+
+    def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
+        """See `workflows.store.Store.sweep`."""
+        check_limit(limit)
+        check_number("interval_ms", interval_ms)
+        rows = self._scripts.run("sweep", interval_ms, limit)
+        return [
+            Swept(id.decode(), queue.decode(), type.decode(), outcome.decode())
+            for id, queue, type, outcome in rows
+        ]
+
+    def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
+        """See `workflows.store.Store.promote_due`."""
+        check_limit(limit)
+        promoted, next_in = self._scripts.run("promote_due", limit)
+        return promoted, next_in
+
+    def expire_due(self, *, limit: int = MAX_STEP) -> int:
+        """See `workflows.store.Store.expire_due`."""
+        check_limit(limit)
+        expired: int = self._scripts.run("expire_due", limit)
+        return expired
+
+    def bury_unknown(
+        self, *, grace_ms: int, interval_ms: int, limit: int = MAX_STEP
+    ) -> list[str]:
+        """See `workflows.store.Store.bury_unknown`."""
+        check_limit(limit)
+        ids = self._scripts.run("bury_unknown", grace_ms, interval_ms, limit)
+        return [id.decode() for id in ids]
+
+    def heartbeat(self, worker: WorkerInfo) -> None:
+        """See `workflows.store.Store.heartbeat`."""
+        record, types = pack_worker(worker)
+        self._scripts.run("heartbeat", worker.owner, raw(record), raw(types))
+
+    def retire_worker(self, owner: str) -> None:
+        """See `workflows.store.Store.retire_worker`."""
+        self._scripts.run("retire_worker", owner)
