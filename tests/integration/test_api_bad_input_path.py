@@ -77,7 +77,7 @@ LIMITS = {
     "41 space": "%205",
     "41 plus": "+5",
     "41 arabic digits": quote("١٢"),
-    "41 full-width digits": quote("１２"),
+    "41 full-width digits": quote("\uff11\uff12"),
     "41 4000 digits": "1" * 3900,
     "41 fraction": "1.0",
     "41 exponent": "1e2",
