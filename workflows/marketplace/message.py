@@ -77,12 +77,12 @@ class Scope(StrEnum):
 class JobRun:
     """The job that works on a row.
 
-    `run` changes only when its dead letter is retried: a job that comes again after
-    a crash has the same. `attempt` counts from 1.
+    `started_at` (of its first attempt) changes only when its dead letter is retried: a
+    job that comes again after a crash has the same. `attempt` counts from 1.
     """
 
     job_id: str
-    run: int
+    started_at: datetime
     attempt: int
 
 
@@ -117,7 +117,7 @@ class Message:
     status_at: datetime | None = None  # of the newest webhook status
     failed_at: datetime | None = None
     job_id: str | None = None
-    run: int | None = None
+    job_started_at: datetime | None = None
     version: int = 1
 
     @property
@@ -132,7 +132,7 @@ class Message:
 
     def taken_by(self, run: JobRun) -> "Message":
         """The row as worked on by this job."""
-        return replace(self, job_id=run.job_id, run=run.run)
+        return replace(self, job_id=run.job_id, job_started_at=run.started_at)
 
     def leased(self, now: datetime) -> "Message":
         """Queued → sending: one call is about to be made."""

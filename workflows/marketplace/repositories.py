@@ -61,9 +61,8 @@ class SqlMessages:
         self._connection.execute(
             statement.on_conflict_do_nothing(index_elements=["dedupe_key"])
         )
-        return self._all(select(table).where(table.c.dedupe_key == message.dedupe_key))[
-            0
-        ]
+        query = select(table).where(table.c.dedupe_key == message.dedupe_key)
+        return self._all(query)[0]
 
     def get(self, message_id: str) -> Message | None:
         """See the port."""

@@ -94,7 +94,7 @@ messages = Table(
     Column("status_at", UtcDateTime),
     Column("failed_at", UtcDateTime),
     Column("job_id", String(200)),
-    Column("run", BigInteger),
+    Column("job_started_at", UtcDateTime),
     Column("version", Integer, nullable=False),
     _one_of("status", MessageStatus),
     CheckConstraint("to_phone IS NOT NULL OR to_bsuid IS NOT NULL"),

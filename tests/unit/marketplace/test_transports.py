@@ -141,7 +141,9 @@ def test_an_error_body_that_makes_no_sense_has_no_code(body: object) -> None:
         ({"X-Business-Use-Case-Usage": '{"1": [{"call_count": 9}]}'}, 0),
         (
             {
-                "X-Business-Use-Case-Usage": '{"1": [{"estimated_time_to_regain_access": 7}]}',
+                "X-Business-Use-Case-Usage": json.dumps(
+                    {"1": [{"estimated_time_to_regain_access": 7}]}
+                ),
                 "Retry-After": "30",
             },
             420,

@@ -39,7 +39,7 @@ def send_whatsapp_message(message: WhatsAppMessageSend, *, job: JobContext) -> R
         pair_limit=parts.settings.pair_limit,
         ambiguous_check=timedelta(seconds=parts.settings.whatsapp_ambiguous_check_s),
     )
-    run = JobRun(job_id=job.id, run=job.first_started_at, attempt=job.attempt)
+    run = JobRun(job_id=job.id, started_at=job.first_started_at, attempt=job.attempt)
     with put_off_while_unavailable():
         return sender.run(message, run)
 

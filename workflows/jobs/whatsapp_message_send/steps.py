@@ -116,7 +116,7 @@ def before_call(message: Message, at: Situation) -> Next:
 def _failed_before(message: Message, at: Situation) -> Next:
     if message.job_id != at.run.job_id:  # another job with the same dedupe key
         return Next(message, Done("noop:failed"))
-    if message.run != at.run.run:  # its dead letter is retried
+    if message.job_started_at != at.run.started_at:  # its dead letter is retried
         return _gates(message.restarted().taken_by(at.run), at)
     # We died between writing this row and burying the job: bury it now.
     code, detail = message.error_code or "failed", message.error_detail or ""
