@@ -11,7 +11,6 @@ from workflows.engine.schedule import format_timetable, next_slot
 from workflows.exceptions import StoreError
 from workflows.huey.async_slots import AsyncSlots
 from workflows.huey.handler import HueyHandler, install_interrupt_handler
-from workflows.huey.runner import types_by_queue
 from workflows.job_type import milliseconds
 from workflows.runtime.process import JobProcess, ProcessOptions
 from workflows.runtime.ticker import Ticker, TickerOptions
@@ -145,13 +144,13 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         if self.forks:
             install_interrupt_handler()
         options = ProcessOptions(
-            threads=types_by_queue(huey, is_async=False),
-            loop=types_by_queue(huey, is_async=True),
+            threads=huey.jobs.types_by_queue(is_async=False),
+            loop=huey.jobs.types_by_queue(is_async=True),
             slots=1 if self.forks else self.workers,
             loop_slots=huey.async_slots,
             weights=huey.weights,
             lease_ms=huey.lease_ms,
-            schedules=tuple(huey.repeats),
+            schedules=tuple(huey.jobs.repeats),
             kill_stuck=self.forks,
         )
         process = JobProcess(
@@ -213,7 +212,7 @@ def declare(huey: "WorkflowHuey") -> None:
     for job_type in huey.job_types.values():
         huey.store.declare_queue(job_type.queue, job_type.limits)
     now = huey.store.now()
-    for repeat in huey.repeats.values():
+    for repeat in huey.jobs.repeats.values():
         job_type = repeat.job_type
         schedule = Schedule(
             id=repeat.id,
@@ -233,7 +232,7 @@ def declare(huey: "WorkflowHuey") -> None:
 def make_ticker(huey: "WorkflowHuey", *, periodic: bool = True) -> Ticker:
     """Return a ticker for all that an instance declares."""
     options = TickerOptions(
-        timetables={one.id: one.timetable for one in huey.repeats.values()},
+        timetables={one.id: one.timetable for one in huey.jobs.repeats.values()},
         retention={
             job_type.queue: (job_type.keep_completed, job_type.keep_failed)
             for job_type in huey.job_types.values()

@@ -92,14 +92,14 @@ class HueyHandler:
             kind, emitted = Cancel, signals.SIGNAL_CANCELED
         else:
             return None
-        join = huey.join_of(task, SKIPPED)
+        join = huey.translation.join_of(task, SKIPPED)
         settlement = kind(job_id=job.id, token=job.token, join=join)
         return Ended(settlement, lambda _status: huey._emit(emitted, task))
 
     def decode(self, lease: Lease) -> Task | Ended:
         """Return the task of a lease, or the burial of what cannot be one."""
         try:
-            return self._huey.load(lease)
+            return self._huey.translation.load(lease)
         except Exception as error:
             logger.exception("undecodable job_id=%s", lease.job.id)
             if not isinstance(error, WorkflowsError):
@@ -186,7 +186,7 @@ class HueyHandler:
     def _raised(self, lease: Lease, task: Task, error: BaseException) -> Outcome:
         job = lease.job
         if isinstance(error, JobCancelled):
-            join = self._huey.join_of(task, SKIPPED)
+            join = self._huey.translation.join_of(task, SKIPPED)
             settlement: Settlement = Cancel(job_id=job.id, token=job.token, join=join)
             return Outcome(self._huey, task, settlement, CANCELED)
         stopping = isinstance(error, KeyboardInterrupt) and self._huey.interrupting

@@ -8,39 +8,33 @@ from datetime import timedelta
 from typing import Any
 
 from huey import signals
-from huey.api import Huey, PeriodicTask, ResultGroup, Task, chord, group
+from huey.api import Huey, ResultGroup, Task, chord, group
 from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
-from huey.utils import Error, normalize_expire_time, normalize_time
 from pydantic import BaseModel
 
-from workflows.engine.retry import BackoffRule, RetryRule, retry_rule
+from workflows.engine.retry import retry_rule
 from workflows.engine.states import JobState
 from workflows.exceptions import (
     ConflictError,
-    InvalidArgumentError,
     NotFoundError,
 )
 from workflows.huey import message
 from workflows.huey.consumer import WorkflowConsumer
-from workflows.huey.context import job_context
 from workflows.huey.options import limits_of, retention_of, timeout_of
-from workflows.huey.repeat import Repeat, naive, periodic
+from workflows.huey.registry import JobRegistry
 from workflows.huey.runner import claim_one, run_claimed
 from workflows.huey.serializer import JsonSerializer, register_error
 from workflows.huey.storage import HueyStorage
+from workflows.huey.translation import Translation, check_priority
 from workflows.huey.wrapper import JobResult, JobWrapper, check_payload_model
 from workflows.job_type import (
     KEEP_ALL,
     KEEP_COMPLETED,
-    MAX_PRIORITY,
     JobType,
-    milliseconds,
-    new_job,
 )
-from workflows.runtime.lease import Lease
 from workflows.runtime.process import new_id
-from workflows.store import Enqueued, JobRecord, Join, NewJob, Store, StoreOptions
+from workflows.store import Enqueued, Store, StoreOptions
 from workflows.stores import open_store
 
 Plain = Callable[..., Any]
@@ -81,16 +75,15 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         self.sweep_interval_ms = round(sweep_interval * 1000)
         self.weights = dict(weights or {})
         self.async_slots = async_slots
-        self.job_types: dict[str, JobType] = {}
-        self.repeats: dict[str, Repeat] = {}
         self.revocations_exist = True  # until a claim says otherwise
         self.interrupting = False  # the process was told to drop what it runs
-        self._classes: dict[str, type[Task]] = {}
         for kind in errors:
             register_error(kind)
         self._next_delay: ContextVar[int | None] = ContextVar("delay", default=None)
         settings.setdefault("serializer", JsonSerializer())
+        self.jobs = JobRegistry(name, utc=settings.get("utc", True))
         super().__init__(name, **settings)
+        self.translation = Translation(self)
 
     @property
     def store(self) -> Store:
@@ -99,6 +92,11 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             msg = "this instance has no store: it was made for immediate mode only"
             raise ConfigurationError(msg)
         return self._store
+
+    @property
+    def job_types(self) -> Mapping[str, JobType]:
+        """The declared job types, by name."""
+        return self.jobs.job_types
 
     # -- Huey's seams ----------------------------------------------------------------
 
@@ -118,10 +116,14 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         """Enqueue a task, a group or a chord; it is durable when this returns."""
         if self._immediate or isinstance(task, group | chord):
             return super().enqueue(task)
-        if task.expires and self.is_plain(task):
+        if task.expires and self.jobs.is_plain(task):
             task.resolve_expires(self.utc)
         [result] = self.enqueue_tasks([task])
-        if result.duplicate and self.is_plain(task) and self._forget_ended(task.id):
+        if (
+            result.duplicate
+            and self.jobs.is_plain(task)
+            and self._forget_ended(task.id)
+        ):
             [result] = self.enqueue_tasks([task])
         if not self.results:
             return None
@@ -150,7 +152,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     def deserialize_task(self, data: bytes) -> Task:
         """Return the task of `serialize_task`."""
         try:
-            return message.load_task(data, self._classes)
+            return message.load_task(data, self.jobs.classes)
         except KeyError as error:
             msg = f"{error.args[0]} not found in TaskRegistry"
             raise HueyException(msg) from None
@@ -195,7 +197,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             ConfigurationError, InvalidArgumentError: a setting is not acceptable.
         """
         check_payload_model(payload)
-        _check_priority(priority)
+        check_priority(priority)
         rule = retry_rule(retry)
         limits = limits_of(concurrency, limiter)
 
@@ -228,61 +230,6 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
 
         return decorate
 
-    def plain_type(
-        self, cls: type[Task], name: str, *, is_async: bool = False
-    ) -> JobType:
-        """Return the job type of a plain Huey task; `queue=` of its decorator holds."""
-        return JobType(
-            name=name,
-            queue=str(getattr(cls, "queue", self.name)),
-            payload=None,
-            retry=retry_rule(None),
-            limits=limits_of(getattr(cls, "concurrency", None), None),
-            is_async=is_async,
-        )
-
-    def register_type(self, job_type: JobType, cls: type[Task]) -> None:
-        """Know a job type. Two functions cannot be the same type."""
-        if job_type.name in self.job_types:
-            msg = f"job type {job_type.name!r} is declared twice; give one a name="
-            raise ConfigurationError(msg)
-        self._check_queue(job_type)
-        self.job_types[job_type.name] = job_type
-        self._classes[job_type.name] = cls
-        if issubclass(cls, PeriodicTask):
-            payload = message.payload_of(cls(), job_type)
-            self.add_repeat(periodic(cls, job_type, payload, utc=self.utc))
-
-    def forget_type(self, name: str) -> None:
-        """Undo `register_type`."""
-        self.job_types.pop(name, None)
-        self._classes.pop(name, None)
-        self.repeats = {
-            key: repeat
-            for key, repeat in self.repeats.items()
-            if repeat.job_type.name != name
-        }
-
-    def add_repeat(self, repeat: Repeat) -> None:
-        """Declare a schedule for the consumer to create."""
-        if repeat.id in self.repeats:
-            msg = f"schedule {repeat.id!r} is declared twice; give one another id"
-            raise ConfigurationError(msg)
-        self.repeats[repeat.id] = repeat
-
-    def _check_queue(self, job_type: JobType) -> None:
-        for other in self.job_types.values():
-            if other.queue != job_type.queue:
-                continue
-            for field in ("limits", "keep_completed", "keep_failed"):
-                if getattr(other, field) != getattr(job_type, field):
-                    msg = (
-                        f"job types {other.name!r} and {job_type.name!r} share the "
-                        f"queue {job_type.queue!r} but differ in {field}, which "
-                        "belongs to the queue"
-                    )
-                    raise ConfigurationError(msg)
-
     # -- tasks and jobs --------------------------------------------------------------
 
     @contextmanager
@@ -294,12 +241,17 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         finally:
             self._next_delay.reset(reset)
 
+    @property
+    def next_delay_ms(self) -> int | None:
+        """The delay that `next_delay` asks for."""
+        return self._next_delay.get()
+
     def enqueue_tasks(
         self, tasks: Iterable[Task], *, request_id: str | None = None
     ) -> list[JobResult]:
         """Enqueue tasks in one write; see `Store.enqueue`."""
         tasks = list(tasks)
-        jobs = [self.to_job(task) for task in tasks]
+        jobs = [self.translation.to_job(task) for task in tasks]
         answers: list[Enqueued] = self.store.enqueue(
             jobs, request_id=request_id or new_id()
         )
@@ -313,101 +265,6 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             results.append(result)
         return results
 
-    def to_job(self, task: Task) -> NewJob:
-        """Return the job of a task. Raises PayloadError, HueyException (unknown)."""
-        job_type = self._type_of(task)
-        delay_ms, run_at = self._due(task)
-        if job_type.payload is None:
-            priority: float = -(task.priority or 0)
-        else:
-            priority = job_type.priority if task.priority is None else task.priority
-            _check_priority(priority)
-        return new_job(
-            job_type,
-            message.payload_of(task, job_type),
-            job_id=task.id,
-            priority=priority,
-            delay_ms=delay_ms,
-            run_at=run_at,
-            expires_ms=self._expires_ms(task, job_type),
-            dedup_id=getattr(task, "dedup_id", None),
-            headers=message.headers_of(task),
-        )
-
-    def load(self, lease: Lease) -> Task:
-        """Return the task of a leased job. Raises what a bad message can raise."""
-        job = lease.job
-        job_type = self.job_types[job.type]
-        task = message.load_leased(
-            job.type,
-            job.id,
-            job.payload,
-            job.headers,
-            classes=self._classes,
-            job_type=job_type,
-        )
-        message.resume(task, job.attempt - 1, job.priority, plain=self.is_plain(task))
-        if getattr(task, "job_context", False):
-            task.kwargs = {**task.kwargs, "job": job_context(lease)}
-        self._collect(task)
-        task.lease = lease
-        return task
-
-    def retry_rule_of(self, task: Task) -> RetryRule:
-        """Return the rule of a task: its type's, or Huey's retries if it says any."""
-        job_type = self._type_of(task)
-        if job_type.payload is not None and not task.initial_retries:
-            return job_type.retry
-        return BackoffRule(
-            attempts=task.initial_retries + 1,
-            delay=timedelta(seconds=task.retry_delay or 0),
-            coefficient=task.retry_backoff or 1,
-        )
-
-    def is_plain(self, task: Task) -> bool:
-        """Whether a task is plain Huey's, not a `@huey.job`."""
-        return self._type_of(task).payload is None
-
-    def join_of(
-        self, task: Task, value: Any, *, whole_chain: bool = True
-    ) -> Join | None:
-        """Return the report to a chord, of the task or of the rest of its pipeline."""
-        tail: Task | None = task
-        while tail is not None:
-            if tail.chord_config is not None:
-                chord_config = tail.chord_config
-                key = f"chord:{chord_config.cid}"
-                callback = chord_config.callback
-                callback.joins = (key, chord_config.size)
-                return Join(
-                    key=key,
-                    index=chord_config.idx,
-                    size=chord_config.size,
-                    value=self.serializer.serialize(value),
-                    job=self.to_job(callback),
-                )
-            tail = tail.on_complete if whole_chain else None
-        return None
-
-    def error_result(self, task: Task, error: BaseException) -> Error:
-        """Return what a failed task leaves as its result."""
-        return Error(self.build_error_result(task, error))
-
-    def forget_run(self, task: Task, *, final: bool) -> None:
-        """Clear what only the run needed: its revocation; at last, what it joined."""
-        if self.revocations_exist and not isinstance(task, PeriodicTask):
-            self.delete(task.revoke_id)
-        joins = getattr(task, "joins", None)
-        if joins and final:
-            key, size = joins
-            for index in range(size):
-                self.store.delete_value("join", f"{key}:{index}")
-
-    def until(self, eta: dt.datetime) -> timedelta:
-        """Return the time from now to an eta given as Huey takes it."""
-        due: timedelta = normalize_time(eta, utc=self.utc) - self._get_timestamp()
-        return due
-
     def _forget_ended(self, job_id: str) -> bool:
         """Free the id of a job that ended: plain Huey may enqueue a task twice."""
         try:
@@ -418,79 +275,10 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             return False
         return True
 
-    # -- inside ----------------------------------------------------------------------
-
-    def _type_of(self, task: Task) -> JobType:
-        name = getattr(type(task), "type_name", None)
-        if name is None or name not in self.job_types:
-            unknown = name or self._registry.task_to_string(type(task))
-            msg = f"{unknown} not found in TaskRegistry"
-            raise HueyException(msg)
-        return self.job_types[name]
-
-    def _due(self, task: Task) -> tuple[int, int | None]:
-        delay_ms = self._next_delay.get()
-        if delay_ms is None:
-            delay_ms = getattr(task, "delay_ms", None)
-        if delay_ms is not None:
-            return delay_ms, None
-        if task.eta is None:
-            return 0, None
-        zone = dt.UTC if self.utc else None
-        moment = task.eta if task.eta.tzinfo else task.eta.replace(tzinfo=zone)
-        return 0, round(moment.timestamp() * 1000)
-
-    def _expires_ms(self, task: Task, job_type: JobType) -> int | None:
-        """Let the store expire a job, unless a chord must hear of it."""
-        if job_type.payload is None or task.expires is None:
-            return None
-        if task.chord_config is not None:
-            task.resolve_expires(self.utc)
-            return None
-        left = normalize_expire_time(task.expires, self.utc) - self._get_timestamp()
-        return max(milliseconds(left), 1)
-
-    def _collect(self, task: Task) -> None:
-        joins = getattr(task, "joins", None)
-        if not joins:
-            return
-        key, size = joins
-        names = [f"{key}:{index}" for index in range(size)]
-        found = self.store.get_values("join", names)
-        results = [self.serializer.deserialize(found[name]) for name in names]
-        task.extend_data((results,))
-
     def _tasks(self, state: JobState, limit: int | None) -> list[Task]:
         if isinstance(self.storage, MemoryStorage):
             kind = super().pending if state is JobState.WAITING else super().scheduled
             return list(kind(limit))
         records = self.storage.records(state, limit)
-        return [self._task(one) for one in records if one.type in self.job_types]
-
-    def _task(self, record: JobRecord) -> Task:
-        task = message.load_leased(
-            record.type,
-            record.id,
-            record.payload,
-            record.headers,
-            classes=self._classes,
-            job_type=self.job_types[record.type],
-        )
-        spent, plain = record.attempts_made, self.is_plain(task)
-        message.resume(task, spent, record.priority, plain=plain)
-        if record.run_at is not None:
-            task.eta = naive(record.run_at, utc=self.utc)
-        if plain:  # Huey writes the grown delay of the next retry into the message
-            task.retry_delay = (task.retry_delay or 0) * (
-                task.retry_backoff or 1
-            ) ** spent
-        return task
-
-
-def _check_priority(priority: object) -> None:
-    if isinstance(priority, bool) or not isinstance(priority, int):
-        msg = f"priority must be a whole number, not {type(priority).__name__}"
-        raise InvalidArgumentError(msg)
-    if not 0 <= priority <= MAX_PRIORITY:
-        msg = f"priority must be between 0 (the most urgent) and {MAX_PRIORITY}"
-        raise InvalidArgumentError(msg)
+        known = [one for one in records if one.type in self.job_types]
+        return [self.translation.task_of(one) for one in known]

@@ -6,6 +6,7 @@ headers, and only if it differs from what the task's class says. Nested tasks ca
 the same two parts.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from huey.api import Task
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from workflows import converter
 from workflows.job_type import JobType
+from workflows.store import JobRecord, LeasedJob
 
 OPTIONS = ("retries", "retry_delay", "retry_backoff", "timeout")
 
@@ -87,29 +89,23 @@ def dump_task(task: Task) -> bytes:
     return converter.encode_tagged(_nested(task))
 
 
-def load_task(data: bytes, classes: dict[str, type[Task]]) -> Task:
+def load_task(data: bytes, classes: Mapping[str, type[Task]]) -> Task:
     """Undo `dump_task`. Raises PayloadError or KeyError (the type is not known)."""
     return _load_nested(converter.decode_tagged(data), classes)
 
 
-def load_leased(
-    type_name: str,
-    job_id: str,
-    payload: bytes,
-    headers: bytes,
-    *,
-    classes: dict[str, type[Task]],
-    job_type: JobType,
+def load_job(
+    job: LeasedJob | JobRecord, job_type: JobType, classes: Mapping[str, type[Task]]
 ) -> Task:
     """Return the task of a stored job. Raises PayloadError, KeyError, TypeError."""
-    options = converter.decode_tagged(headers) if headers else {}
+    options = converter.decode_tagged(job.headers) if job.headers else {}
     args: tuple[Any, ...]
     if job_type.payload is None:
-        data = converter.decode_tagged(payload)
+        data = converter.decode_tagged(job.payload)
         args, kwargs = tuple(data["args"]), dict(data["kwargs"])
     else:
-        args, kwargs = (job_type.decode(payload),), {}
-    return _build(classes[type_name], job_id, (args, kwargs), options, classes)
+        args, kwargs = (job_type.decode(job.payload),), {}
+    return _build(classes[job.type], job.id, (args, kwargs), options, classes)
 
 
 def resume(task: Task, spent: int, priority: float, *, plain: bool) -> None:
@@ -120,7 +116,7 @@ def resume(task: Task, spent: int, priority: float, *, plain: bool) -> None:
         task.priority = -priority if plain else priority
 
 
-def _load_nested(raw: dict[str, Any], classes: dict[str, type[Task]]) -> Task:
+def _load_nested(raw: dict[str, Any], classes: Mapping[str, type[Task]]) -> Task:
     data = tuple(raw["args"]), dict(raw["kwargs"])
     return _build(classes[raw["type"]], raw["id"], data, raw["options"], classes)
 
@@ -130,7 +126,7 @@ def _build(
     task_id: str,
     data: tuple[tuple[Any, ...], dict[str, Any]],
     options: dict[str, Any],
-    classes: dict[str, type[Task]],
+    classes: Mapping[str, type[Task]],
 ) -> Task:
     options = dict(options)
     for name in ("on_complete", "on_error"):

@@ -80,7 +80,9 @@ class Outcome:
             self.huey._emit(name, self.task, *args)
         for follower in self.followers:
             self.huey._emit(signals.SIGNAL_ENQUEUED, follower)
-        self.huey.forget_run(self.task, final=not isinstance(self.settlement, Retry))
+        self.huey.translation.forget_run(
+            self.task, final=not isinstance(self.settlement, Retry)
+        )
 
 
 def succeeded(huey: "WorkflowHuey", lease: Lease, task: Task, value: Any) -> Outcome:
@@ -99,9 +101,9 @@ def succeeded(huey: "WorkflowHuey", lease: Lease, task: Task, value: Any) -> Out
     settlement = Complete(
         job_id=job.id,
         token=job.token,
-        jobs=tuple(huey.to_job(follower) for follower in followers),
+        jobs=tuple(huey.translation.to_job(follower) for follower in followers),
         values=values,
-        join=huey.join_of(task, value, whole_chain=False),
+        join=huey.translation.join_of(task, value, whole_chain=False),
         result=result,
         remove=job_type.keep_completed.count == 0,
     )
@@ -128,7 +130,7 @@ def failed(
     common: dict[str, Any] = {
         "job_id": job.id,
         "token": job.token,
-        "jobs": tuple(huey.to_job(follower) for follower in followers),
+        "jobs": tuple(huey.translation.to_job(follower) for follower in followers),
         "values": values,
     }
     failure = failure_of(error).to_json()
@@ -141,7 +143,9 @@ def failed(
         )
         last = RETRYING if delay_ms == 0 else RETRYING_LATER
     else:
-        common["join"] = huey.join_of(task, huey.error_result(task, error))
+        common["join"] = huey.translation.join_of(
+            task, huey.translation.error_result(task, error)
+        )
         if isinstance(error, CancelExecution):
             settlement = Cancel(**common)
         else:
@@ -185,7 +189,7 @@ def _decide(
     """Return whether and when to run again, and whether that spends the attempt."""
     if isinstance(error, RetryTask):
         return RetryDecision(_asked_delay(huey, task, error)), False
-    rule = huey.retry_rule_of(task)
+    rule = huey.jobs.rule_of(task)
     elapsed = lease.job.started_at - lease.job.first_started_at
     elapsed += (boot_ns() - lease.granted_ns) // MS
     ruled = rule.decide(
@@ -211,7 +215,7 @@ def _asked_delay(huey: "WorkflowHuey", task: Task, error: RetryTask) -> timedelt
         return delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
     if error.eta is None:
         return timedelta(seconds=task.retry_delay or 0)
-    return max(huey.until(error.eta), timedelta(0))
+    return max(huey.translation.until(error.eta), timedelta(0))
 
 
 def _heard(error: BaseException) -> tuple[Signal, ...]:
@@ -239,9 +243,9 @@ def _report(
         return (), ()
     values: list[Value] = []
     told = task if _stores(huey, task) else None
-    stored = huey.error_result(task, error)
+    stored = huey.translation.error_result(task, error)
     while told is not None:
-        if huey.is_plain(told):
+        if huey.jobs.is_plain(told):
             values.append(_result(huey, told, stored))
         told = told.on_complete if final else None
     followers: tuple[Task, ...] = ()

@@ -18,20 +18,9 @@ if TYPE_CHECKING:
     from workflows.huey.instance import WorkflowHuey
 
 
-def types_by_queue(
-    huey: "WorkflowHuey", *, is_async: bool | None = None
-) -> dict[str, tuple[str, ...]]:
-    """Return the job types of each queue: all, the async ones, or the others."""
-    queues: dict[str, tuple[str, ...]] = {}
-    for name, job_type in huey.job_types.items():
-        if is_async is None or job_type.is_async is is_async:
-            queues[job_type.queue] = (*queues.get(job_type.queue, ()), name)
-    return queues
-
-
 def claim_one(huey: "WorkflowHuey") -> Task | None:
     """Claim a job and return its task; an undecodable one is buried, and None."""
-    queues = types_by_queue(huey)
+    queues = huey.jobs.types_by_queue()
     claim = Claim(
         id=new_id(),
         owner=f"{huey.name}:dequeue",

@@ -71,13 +71,10 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         self.is_async = inspect.iscoroutinefunction(func)
         super().__init__(huey, func, **settings)
         cls = self.task_class
-        registered = huey._registry.task_to_string(cls)
-        if declare is None:
-            self.job_type = huey.plain_type(cls, registered, is_async=self.is_async)
-        else:
-            self.job_type = declare(cls.__name__, self.is_async)
-        cls.type_name = self.job_type.name
-        huey.register_type(self.job_type, cls)
+        plain_name = huey._registry.task_to_string(cls)
+        self.job_type = huey.jobs.declare(
+            cls, plain_name, declare, is_async=self.is_async
+        )
 
     def create_task(
         self,
@@ -106,7 +103,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
 
     def unregister(self) -> bool:
         """Forget the task: its waiting jobs become jobs of an unknown type."""
-        self.huey.forget_type(self.job_type.name)
+        self.huey.jobs.forget(self.job_type.name)
         return bool(super().unregister())
 
     # -- calls -----------------------------------------------------------------------
@@ -230,7 +227,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
             payload=payload_of(task, self.job_type),
             timetable=Timetable(spec, CatchUp(catch_up), skip_overlap=not overlap),
         )
-        self.huey.add_repeat(repeat)
+        self.huey.jobs.add_repeat(repeat)
         return repeat
 
 
