@@ -36,6 +36,7 @@ from workflows.job_type import (
 from workflows.runtime.process import new_id
 from workflows.store import Enqueued, Store, StoreOptions
 from workflows.stores import open_store
+from workflows.telemetry import adopt_huey_logs
 
 Plain = Callable[..., Any]
 
@@ -51,7 +52,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     themselves. Everything else is Huey's. docs/huey.md says what differs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
         name: str = "workflows",
         *,
@@ -110,6 +111,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
 
     def create_consumer(self, **options: Any) -> WorkflowConsumer:
         """Return the consumer that `huey_consumer` runs."""
+        adopt_huey_logs()
         return WorkflowConsumer(self, **options)
 
     def enqueue(self, task: Any) -> Any:

@@ -26,7 +26,7 @@ class Translation:
         self._huey = huey
         self._registry = huey.jobs
 
-    # -- to the store --------------------------------------------------------------------
+    # -- to the store ----------------------------------------------------------------
 
     def to_job(self, task: Task) -> NewJob:
         """Return the job of a task.
@@ -108,7 +108,7 @@ class Translation:
         left = normalize_expire_time(task.expires, huey.utc) - huey._get_timestamp()
         return max(milliseconds(left), 1)
 
-    # -- from the store ------------------------------------------------------------------
+    # -- from the store --------------------------------------------------------------
 
     def load(self, lease: Lease) -> Task:
         """Return the task of a leased job. Raises what a bad message can raise."""

@@ -99,7 +99,8 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
             plain.__module__ = func.__module__
         if declared is not None:
             settings["validate_datetime"] = declared
-        return super().create_task(plain, context, name, **settings)
+        cls: type[Task] = super().create_task(plain, context, name, **settings)
+        return cls
 
     def unregister(self) -> bool:
         """Forget the task: its waiting jobs become jobs of an unknown type."""
