@@ -27,17 +27,22 @@ def configure_logging(
 ) -> None:
     """Send every log record of this process to one stream, stderr by default.
 
-    Handlers that were there before are taken away, those of Huey's consumer too, so
-    that no line is written twice. Calling it again changes the settings.
+    Handlers that were there before are taken away. Calling it again changes the
+    settings.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    huey = logging.getLogger("huey")
-    huey.handlers.clear()
-    huey.propagate = True
-    huey.setLevel(logging.NOTSET)
     logging.captureWarnings(capture=True)
+
+
+def adopt_huey_logs() -> None:
+    """Take away the handler that `huey_consumer` gave the logger `huey`.
+
+    It would write every line twice. Without a handler at the root it stays.
+    """
+    if logging.getLogger().handlers:
+        logging.getLogger("huey").handlers.clear()
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

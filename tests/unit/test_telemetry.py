@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workflows.telemetry import LogFormat, configure_logging, mask
+from workflows.telemetry import LogFormat, adopt_huey_logs, configure_logging, mask
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_no_line_shows_a_password(form: LogFormat, stream: io.StringIO) -> None:
 def test_handlers_of_huey_write_no_line_twice(stream: io.StringIO) -> None:
     logging.getLogger("huey").addHandler(logging.StreamHandler(stream))
     configure_logging("INFO", "text", stream=stream)
+    adopt_huey_logs()
     logging.getLogger("huey").info("ready")
     assert stream.getvalue().count("ready") == 1
 
