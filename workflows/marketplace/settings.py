@@ -57,7 +57,6 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_connect_timeout_s: Annotated[float, Field(gt=0, le=10)] = 5
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
-    fulfilment_ttl_min: Annotated[int, Field(ge=1)] = 240
 
     @property
     def pair_limit(self) -> PairLimit:
