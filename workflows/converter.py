@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from re import findall, sub
 from typing import Any, Protocol
 from uuid import UUID
@@ -22,10 +23,12 @@ from pydantic import BaseModel, ValidationError
 from workflows.engine.payload import (
     DEFAULT_MAX_BYTES,
     LARGEST_MAX_BYTES,
+    MAX_DIGITS,
     Encoder,
     Fault,
     basic,
     check_depth,
+    flat,
     load,
     pointer,
     scalar,
@@ -133,6 +136,15 @@ class PlainEncoder(Encoder):
 
     __slots__ = ()
 
+    def encode(self, value: Any) -> bytes:
+        """See `Encoder.encode`. A model in which nothing can be wrong goes straight."""
+        if isinstance(value, BaseModel):
+            data = _dump_json(value)
+            most = min(self._max_bytes, MAX_DIGITS)  # so no integer is too long
+            if data is not None and len(data) <= most and flat(data):
+                return data
+        return super().encode(value)
+
     def key(self, key: Any) -> str:
         """See `Encoder.key`: strings, and what a hint makes again of a string."""
         if isinstance(key, Enum):
@@ -164,12 +176,39 @@ class PlainEncoder(Encoder):
         return self.plain(basic(value), depth)
 
 
-def _dump(model: BaseModel) -> Any:
+def _dump_json(model: BaseModel) -> bytes | None:
+    """Return a model's JSON; None if it has a fault (the long way finds the path)."""
     try:
-        return model.model_dump(mode="json", by_alias=True)
+        data = model.model_dump_json(by_alias=True).encode()
+        return None if b"null" in data and _non_finite(model.model_dump()) else data
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _dump(model: BaseModel) -> Any:
+    name = type(model).__name__
+    try:
+        data = model.model_dump(mode="json", by_alias=True)
+        lost = _non_finite(model.model_dump())
     except (ValueError, TypeError, RecursionError) as error:
-        msg = f"{type(model).__name__} has no JSON: {type(error).__name__}"
+        msg = f"{name} has no JSON: {type(error).__name__}"
         raise Fault(msg) from None
+    if lost and not _non_finite(data):  # pydantic wrote null, as for a field of Any
+        msg = f"{name}: NaN and infinity have no JSON"
+        raise Fault(msg)
+    return data
+
+
+def _non_finite(value: Any) -> bool:
+    """Return whether a NaN or an infinity is somewhere in a dumped model."""
+    kind = type(value)
+    if kind is float:
+        return not isfinite(value)
+    if kind is dict:
+        return any(map(_non_finite, value.values()))
+    if kind in (list, tuple, set, frozenset):
+        return any(map(_non_finite, value))
+    return False
 
 
 # -- decoding by hint ------------------------------------------------------------------
@@ -180,7 +219,7 @@ def _convert(value: Any, hint: Any) -> Any:
         return msgspec.convert(value, hint, dec_hook=_build, str_keys=True)
     except msgspec.ValidationError as error:
         raise _located(error) from None
-    except (TypeError, NameError) as error:
+    except (TypeError, NameError, NotImplementedError) as error:
         msg = f"cannot decode to {hint!r}: {error}"
         raise InvalidArgumentError(msg) from None
 

@@ -1,7 +1,7 @@
 """Durable JSON: what may be stored, within limits, exact or refused.
 
 JSON here is the strict one: no NaN, no infinity, no lone surrogates; integers of any
-size that Python converts (4,300 digits). A fault names its place as a JSON pointer
+size that Python converts (4,299 digits). A fault names its place as a JSON pointer
 and never repeats the value, which may be a secret.
 """
 
@@ -18,7 +18,8 @@ from workflows.exceptions import PayloadError
 MAX_DEPTH = 64  # nested containers
 DEFAULT_MAX_BYTES = 256 * 1024
 LARGEST_MAX_BYTES = 2 * 1024 * 1024
-INT_LIMIT = 10**4300  # Python and msgspec convert no longer ones
+MAX_DIGITS = 4299  # Python and msgspec convert 4,300 characters, the sign included
+INT_LIMIT = 10**MAX_DIGITS
 
 
 class Fault(Exception):  # noqa: N818 - becomes a PayloadError once its path is known
@@ -64,7 +65,7 @@ class Encoder(ABC):
             return value if value.isascii() else text(value)
         if kind is int:
             if not -INT_LIMIT < value < INT_LIMIT:
-                msg = "an integer of more than 4300 digits"
+                msg = f"an integer of more than {MAX_DIGITS} digits"
                 raise Fault(msg)
             return value
         if kind is bool or value is None:
@@ -151,10 +152,15 @@ def load(data: bytes, max_bytes: int) -> Any:
         raise PayloadError(msg) from None
 
 
+def flat(data: bytes) -> bool:
+    """Return whether JSON has too few brackets to nest too deep (False: maybe)."""
+    return data.count(b"[") + data.count(b"{") <= MAX_DEPTH
+
+
 def check_depth(data: bytes, value: Any) -> None:
     """Refuse data whose JSON nests deeper than MAX_DEPTH. Raises PayloadError."""
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        return  # cannot nest deeper than it has brackets
+    if flat(data):
+        return
     containers = [value]
     for _ in range(MAX_DEPTH):
         containers = [
@@ -172,7 +178,8 @@ def check_depth(data: bytes, value: Any) -> None:
 def pointer(parts: Iterable[str | int]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     names = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    return "".join(f"/{name}" for name in names)
+    path = "".join(f"/{name}" for name in names)
+    return path.encode(errors="backslashreplace").decode()
 
 
 def text(value: str) -> str:
