@@ -1,0 +1,5 @@
+"""The store in one SQLite file."""
+
+from workflows.stores.sqlite.adapter import SqliteStore
+
+__all__ = ["SqliteStore"]

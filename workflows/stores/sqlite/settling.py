@@ -1,0 +1,224 @@
+"""Settlements: each checked on its own fence, then written together."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from workflows.engine.states import JobState
+from workflows.store import (
+    MAX_RELEASES,
+    Bury,
+    Cancel,
+    Complete,
+    Expire,
+    Join,
+    Release,
+    Retry,
+    Return,
+    Settlement,
+    SettleStatus,
+)
+from workflows.stores.sqlite.accepting import as_json, insert
+from workflows.stores.sqlite.deletion import delete_jobs, remember_settled
+from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
+from workflows.stores.sqlite.queues import refund
+from workflows.stores.sqlite.transaction import Transaction
+from workflows.stores.sqlite.values import put_value
+from workflows.stores.validation import due
+
+Answer = tuple[SettleStatus, JobState | None]
+
+_HELD = f"""
+SELECT {HELD_COLUMNS} FROM jobs
+WHERE id IN (SELECT value FROM json_each(?)) AND state = 'active'
+"""  # noqa: S608 - columns of a module
+_LINGER = """
+INSERT INTO lingering (job_id, token, queue, owner, lease_until, lease_ms, extended)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_MISSING_MEMBER = """
+WITH RECURSIVE members (i) AS (
+    SELECT :size - 1 UNION ALL SELECT i - 1 FROM members WHERE i > 0
+)
+SELECT 1 FROM members WHERE NOT EXISTS (
+    SELECT 1 FROM kv WHERE space = 'join' AND key = :key || ':' || i
+) LIMIT 1
+"""
+
+
+class Settling:
+    """The settlements of one exchange."""
+
+    def __init__(self, tx: Transaction, settlements: Sequence[Settlement]) -> None:
+        self._tx = tx
+        self._settlements = settlements
+        self._endings = Endings(tx)
+        self._superseded: list[tuple[str, str]] = []  # older settlements of a job
+        self._removed: list[int] = []
+
+    def run(self) -> list[Answer]:
+        """Apply all, in order; return what became of each."""
+        ids = as_json({each.job_id for each in self._settlements})
+        rows = self._tx.execute(_HELD, (ids,))
+        held = {row[1]: Held(*row) for row in rows}
+        answers = []
+        for settlement in self._settlements:
+            job = held.get(settlement.job_id)
+            if type(settlement) is Return:
+                answers.append(self._return(settlement))
+            elif job is None or job.token != settlement.token:
+                answers.append((self._settled_before(settlement), None))
+            else:
+                del held[settlement.job_id]
+                answers.append((SettleStatus.OK, self._settle(job, settlement)))
+        self._flush()
+        return answers
+
+    def _flush(self) -> None:
+        self._endings.flush()
+        remember_settled(self._tx, self._superseded)
+        self._superseded.clear()
+        if self._removed:
+            delete_jobs(self._tx, self._removed)
+            self._removed.clear()
+
+    def _settled_before(self, settlement: Settlement) -> SettleStatus:
+        self._flush()
+        pair = (settlement.job_id, settlement.token)
+        row = self._tx.execute(
+            "SELECT 1 FROM jobs WHERE id = ? AND settled_token = ? "
+            "UNION ALL SELECT 1 FROM settled WHERE job_id = ? AND token = ?",
+            (*pair, *pair),
+        ).fetchone()
+        return SettleStatus.ALREADY if row else SettleStatus.LOST
+
+    def _settle(self, held: Held, settlement: Settlement) -> JobState:
+        """End the lease in the way that the settlement says."""
+        if held.settled_token is not None:
+            self._superseded.append((held.id, held.settled_token))
+        held.settled_token = held.token
+        state = _MOVES[type(settlement)](self, held, settlement)
+        if getattr(settlement, "linger", False):
+            self._linger(held)
+        else:
+            self._endings.free(held)
+        if settlement.jobs or settlement.values or settlement.join:
+            self._flush()
+            self._write_follow_ups(settlement)
+        if getattr(settlement, "remove", False):
+            self._removed.append(held.n)
+        return state
+
+    # -- one move per kind --
+
+    def _complete(self, held: Held, settlement: Complete) -> JobState:
+        self._endings.complete(held, settlement.result)
+        return JobState.COMPLETED
+
+    def _bury(self, held: Held, settlement: Bury) -> JobState:
+        if settlement.spend:
+            self._endings.spend(held, "dead", settlement.failure)
+        else:
+            self._endings.record(held, "dead", settlement.failure)
+        self._endings.die(held, settlement.reason)
+        return JobState.FAILED
+
+    def _expire(self, held: Held, _: Expire) -> JobState:
+        self._endings.expire(held)
+        return JobState.EXPIRED
+
+    def _cancel(self, held: Held, _: Cancel) -> JobState:
+        self._endings.cancel(held)
+        return JobState.CANCELLED
+
+    def _retry(self, held: Held, settlement: Retry) -> JobState:
+        if held.cancel_requested:
+            self._endings.cancel(held, settlement.failure)
+            return JobState.CANCELLED
+        if settlement.spend:
+            self._endings.spend(held, "retry", settlement.failure)
+            self._tx.total(held.queue, "retried", "retried")
+        else:
+            self._endings.record(held, "snoozed", settlement.failure)
+        run_at = due(self._tx.now, settlement.delay_ms, settlement.run_at)
+        return self._endings.pend(held, run_at)
+
+    def _release(self, held: Held, settlement: Release) -> JobState:
+        if not settlement.started:
+            refund(self._tx, held.queue, held.started_at)
+        if held.cancel_requested:
+            self._endings.cancel(held)
+            return JobState.CANCELLED
+        if not settlement.started:
+            return self._endings.give_back(held)
+        held.releases += 1
+        self._tx.total(held.queue, "released", None)
+        if held.releases > MAX_RELEASES:
+            return self._endings.stall(held)
+        self._endings.record(held, "released")
+        held.ready_at = self._tx.now
+        return self._endings.give_back(held)
+
+    # -- lingering --
+
+    def _linger(self, held: Held) -> None:
+        self._tx.execute(
+            _LINGER,
+            (
+                held.id,
+                held.token,
+                held.queue,
+                held.owner,
+                held.lease_until,
+                held.lease_ms,
+                held.extended,
+            ),
+        )
+
+    def _return(self, settlement: Return) -> Answer:
+        """Free the place and the values of a lingering token, if it lingers."""
+        self._flush()
+        pair = (settlement.job_id, settlement.token)
+        lingered = self._tx.execute(
+            "DELETE FROM lingering WHERE job_id = ? AND token = ?", pair
+        ).rowcount
+        if lingered:
+            free_values(self._tx, [pair])
+        self._write_follow_ups(settlement)
+        row = self._tx.execute(
+            "SELECT state FROM jobs WHERE id = ?", (settlement.job_id,)
+        ).fetchone()
+        return SettleStatus.OK, JobState(row[0]) if row else None
+
+    # -- follow-ups --
+
+    def _write_follow_ups(self, settlement: Settlement) -> None:
+        for value in settlement.values:
+            put_value(self._tx, "result", value.key, value.value, value.ttl_ms)
+        insert(self._tx, settlement.jobs)
+        if settlement.join:
+            self._join(settlement.join)
+
+    def _join(self, join: Join) -> None:
+        """Report one member; the last one that is new enqueues the job."""
+        inserted = self._tx.execute(
+            "INSERT INTO kv (space, key, value) VALUES ('join', ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (f"{join.key}:{join.index}", join.value),
+        ).rowcount
+        if not inserted:
+            return
+        missing = self._tx.execute(
+            _MISSING_MEMBER, {"size": join.size, "key": join.key}
+        ).fetchone()
+        if not missing:
+            insert(self._tx, [join.job])
+
+
+_MOVES: dict[type[Settlement], Callable[[Settling, Held, Any], JobState]] = {
+    Complete: Settling._complete,  # noqa: SLF001 - the table of the class above
+    Bury: Settling._bury,  # noqa: SLF001
+    Expire: Settling._expire,  # noqa: SLF001
+    Cancel: Settling._cancel,  # noqa: SLF001
+    Retry: Settling._retry,  # noqa: SLF001
+    Release: Settling._release,  # noqa: SLF001
+}

@@ -1,0 +1,158 @@
+"""One write transaction: the time it happens at, the places and counts it gives out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from workflows.engine.clock import ClockState, advance
+from workflows.engine.states import JobState
+from workflows.stores.sqlite.opening import Connection
+
+MINUTE_MS = 60_000
+T = TypeVar("T")
+
+_ADD_COUNTER = (
+    "INSERT INTO counters (queue, key, n) VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_ADD_MINUTE = (
+    "INSERT INTO minutes (queue, minute, key, n) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+
+
+class Clock:
+    """The store's time as one process knows it: what it read last, and the wall.
+
+    The truth is in the file, written by every transaction that writes; the copy here
+    only keeps time from going back between two reads.
+    """
+
+    def __init__(self, wall: Any, *, test_mode: bool) -> None:
+        self._wall = wall
+        self._test_mode = test_mode
+        self._last = ClockState(0, 0)
+
+    def read(self, stored: ClockState) -> ClockState:
+        """Return the clock now."""
+        last = stored if stored.now > self._last.now else self._last
+        wall = self._wall()
+        if self._test_mode:
+            state = ClockState(max(last.now, wall), wall)
+        else:
+            state = advance(last, wall)
+        if state.now >= self._last.now:  # else another thread read later
+            self._last = state
+        return state
+
+    def forget(self) -> None:
+        """Trust the file alone (it was wiped)."""
+        self._last = ClockState(0, 0)
+
+
+class Transaction:
+    """What the operations of one transaction share.
+
+    Counts are collected and written once, before the commit. They are kept apart per
+    operation until it has succeeded, so that a refused one leaves no count.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.connection = connection
+        now, wall, seq = connection.execute(
+            "SELECT now, wall, seq FROM store"
+        ).fetchone()
+        self._seq: int = seq
+        self._clock = clock.read(ClockState(now, wall))
+        self.now = self._clock.now
+        self._counters: dict[tuple[str, str], int] = {}
+        self._minutes: dict[tuple[str, int, str], int] = {}
+        self._op_counters: dict[tuple[str, str], int] = {}
+        self._op_minutes: dict[tuple[str, str], int] = {}
+
+    # -- SQL --
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+        """Run one statement and return its cursor."""
+        return self.connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
+        """Run one statement for each row of parameters."""
+        return self.connection.executemany(sql, rows)
+
+    # -- places, counts --
+
+    def next_seq(self) -> int:
+        """Return a place that nobody else has."""
+        self._seq += 1
+        return self._seq
+
+    def counter(self, queue: str, key: str) -> int:
+        """Return a counter as it is in this transaction."""
+        row = self.execute(
+            "SELECT n FROM counters WHERE queue = ? AND key = ?", (queue, key)
+        ).fetchone()
+        pair = (queue, key)
+        own = self._counters.get(pair, 0) + self._op_counters.get(pair, 0)
+        return own + (int(row[0]) if row else 0)
+
+    def moved(
+        self, queue: str, old: JobState | None, new: JobState | None, number: int = 1
+    ) -> None:
+        """Count that jobs went from one state to another (None: no record)."""
+        if old is not None:
+            self._add(queue, _STATE_KEYS[old], -number)
+        if new is not None:
+            self._add(queue, _STATE_KEYS[new], number)
+
+    def total(self, queue: str, total: str, minute: str | None) -> None:
+        """Add one to a total and, if it has one, to its key in the minute."""
+        self._add(queue, f"total:{total}", 1)
+        if minute is not None:
+            self.tally(queue, minute)
+
+    def tally(self, queue: str, key: str) -> None:
+        """Add one to a key of this minute."""
+        pair = (queue, key)
+        self._op_minutes[pair] = self._op_minutes.get(pair, 0) + 1
+
+    def _add(self, queue: str, key: str, number: int) -> None:
+        pair = (queue, key)
+        self._op_counters[pair] = self._op_counters.get(pair, 0) + number
+
+    # -- the end of an operation, of the transaction --
+
+    def keep_counts(self) -> None:
+        """The operation succeeded: its counts hold."""
+        for pair, number in self._op_counters.items():
+            self._counters[pair] = self._counters.get(pair, 0) + number
+        minute = self.now // MINUTE_MS
+        for (queue, key), number in self._op_minutes.items():
+            place = (queue, minute, key)
+            self._minutes[place] = self._minutes.get(place, 0) + number
+        self.drop_counts()
+
+    def drop_counts(self) -> None:
+        """The operation changed nothing: nor do its counts."""
+        self._op_counters = {}
+        self._op_minutes = {}
+
+    def forget_counts(self) -> None:
+        """Everything was deleted, what is being counted too."""
+        self._counters = {}
+        self._minutes = {}
+        self.drop_counts()
+
+    def write_shared(self) -> None:
+        """Write the counts, the clock and the last place."""
+        counters = [(*pair, n) for pair, n in self._counters.items() if n]
+        if counters:
+            self.executemany(_ADD_COUNTER, counters)
+        if self._minutes:
+            rows = [(*place, n) for place, n in self._minutes.items()]
+            self.executemany(_ADD_MINUTE, rows)
+        self.execute(
+            "UPDATE store SET now = ?, wall = ?, seq = ?", (*self._clock, self._seq)
+        )
+
+
+_STATE_KEYS = {state: f"state:{state.value}" for state in JobState}

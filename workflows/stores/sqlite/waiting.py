@@ -1,0 +1,116 @@
+"""Waiting for work: woken by this process's commits, and by those of others.
+
+Other processes are noticed by a number that SQLite changes with every foreign commit;
+while anybody waits, one of the waiters looks at it every millisecond.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+POLL_S = 0.001
+
+Queues = Mapping[str, Sequence[str]]
+
+
+class Waiters:
+    """The threads of one process that wait for work. Thread-safe.
+
+    Args:
+        data_version: returns a number that changes when the file was changed.
+        claimable_in: returns in how many ms a job of some queues may be claimable.
+    """
+
+    def __init__(
+        self,
+        data_version: Callable[[], int],
+        claimable_in: Callable[[Queues], int | None],
+    ) -> None:
+        self._data_version = data_version
+        self._claimable_in = claimable_in
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all waiters (they are threads of the process before the fork)."""
+        self._changed = threading.Condition()
+        self._changes = 0  # commits that this process made or noticed
+        self._wakes = 0
+        self._waiting = 0
+        self._polling = False
+        self._version: int | None = None
+        self._claimed: dict[frozenset[str], int] = {}
+
+    def change(self) -> None:
+        """This process has committed something."""
+        with self._changed:
+            self._changes += 1
+            if self._waiting:
+                self._changed.notify_all()
+
+    def claim(self, queues: frozenset[str]) -> None:
+        """A claim on these queues begins: it sees all changes up to now.
+
+        So a wait that follows it need not look at them again. Without this, a job that
+        may wait but not start here would keep the claimer busy.
+        """
+        self._claimed[queues] = self._changes
+
+    def wake(self) -> None:
+        """End every wait."""
+        with self._changed:
+            self._wakes += 1
+            self._changed.notify_all()
+
+    def wait(self, queues: Queues, timeout_s: float) -> bool:
+        """Block until work may be there; see `Store.wait`."""
+        deadline = time.monotonic() + timeout_s
+        seen = self._claimed.get(frozenset(queues))
+        wakes, ready_at = self._wakes, float("inf")
+        try:
+            while self._wakes == wakes:
+                changes = self._changes
+                if changes != seen:
+                    seen, ready_at = changes, self._ready_at(queues)
+                now = time.monotonic()
+                if now >= ready_at:
+                    return True
+                if now >= deadline:
+                    return False
+                self._sleep(min(ready_at, deadline) - now, changes, wakes)
+        finally:
+            self._pass_on()
+        return True
+
+    def _ready_at(self, queues: Queues) -> float:
+        claimable_in = self._claimable_in(queues)
+        if claimable_in is None:
+            return float("inf")
+        return time.monotonic() + claimable_in / 1000
+
+    def _sleep(self, seconds: float, changes: int, wakes: int) -> None:
+        """Sleep until something changes; the first to sleep looks at the file too."""
+        with self._changed:
+            if (self._changes, self._wakes) != (changes, wakes):
+                return
+            polls = not self._polling
+            self._polling = True
+            self._waiting += 1
+            try:
+                self._changed.wait(min(seconds, POLL_S) if polls else seconds)
+            finally:
+                self._waiting -= 1
+                self._polling = self._polling and not polls
+        if polls:
+            self._look()
+
+    def _look(self) -> None:
+        version = self._data_version()
+        if version != self._version:
+            self._version = version
+            self.change()
+
+    def _pass_on(self) -> None:
+        """Let another waiter look at the file, if this one did."""
+        with self._changed:
+            if self._waiting and not self._polling:
+                self._changed.notify()
