@@ -52,6 +52,8 @@ class Endpoint:
 
     def _call(self, route: Route, req: falcon.Request, ids: dict[str, str]) -> Call:
         """Check everything of a request before anything is done."""
+        if req.path.startswith("//"):  # Falcon takes it for one slash
+            raise Problem(Code.NOT_FOUND, "There is nothing at this path.")
         checked = path_ids(ids)
         query = query_values(req.query_string, route.query)
         value = read_json(req.env, self._limits)

@@ -14,7 +14,7 @@ MAX_CURSOR = 1024
 
 _ID = re.compile(ID_PATTERN[1:-1])
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_CURSOR = re.compile(rf"[A-Za-z0-9._~:=-]{{1,{MAX_CURSOR}}}")
+_CURSOR = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_CURSOR}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

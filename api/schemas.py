@@ -29,6 +29,7 @@ from workflows.job_type import MAX_PRIORITY
 from workflows.store import MAX_STEP
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
 MAX_SPAN_MS = 100 * 366 * 24 * 3600 * 1000  # a hundred years
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -36,8 +37,11 @@ _RFC3339 = re.compile(
 
 
 def format_time(at: int) -> str:
-    """Return a time (ms since the epoch) as RFC 3339 UTC with ms."""
-    moment = EPOCH + timedelta(milliseconds=at)
+    """Return a time (ms since the epoch) as RFC 3339 UTC with ms.
+
+    RFC 3339 ends with the year 9999: what is later shows as its last moment.
+    """
+    moment = EPOCH + timedelta(milliseconds=min(at, MAX_TIME_MS))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -76,7 +80,7 @@ TimeOut = Annotated[
 TimeIn = Annotated[
     int,
     BeforeValidator(parse_time),
-    Field(ge=0),
+    Field(ge=0, le=MAX_TIME_MS),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from api import schemas, views
 from api.call import Call, Reply
+from api.cursors import read_cursor, write_cursor
 from api.problems import Code, Problem
 from workflows.client import Fault, InvalidJobsError, JobRequest
 from workflows.engine.states import JobState
@@ -70,8 +71,12 @@ def list_jobs(call: Call) -> Reply:
     """List the jobs of a queue in one state."""
     state = JobState(call.query["state"])
     queue = call.client.queue(call.ids["queue"])
+    scope = f"{queue.name} {state.value}"
     page = call.client.list_jobs(
-        queue.name, state, limit=call.query["limit"], cursor=call.query["cursor"]
+        queue.name,
+        state,
+        limit=call.query["limit"],
+        cursor=read_cursor(call.query["cursor"], scope=scope),
     )
     listing = schemas.JobList(
         queue_name=queue.name,
@@ -79,7 +84,8 @@ def list_jobs(call: Call) -> Reply:
         total=queue.counts.get(state, 0),
         jobs=[views.job_summary(record) for record in page.jobs],
     )
-    return Reply(data=listing, next_cursor=page.cursor)
+    next_cursor = write_cursor(page.cursor, scope=scope)
+    return Reply(data=listing, next_cursor=next_cursor)
 
 
 def read(call: Call) -> Reply:

@@ -2,6 +2,7 @@
 
 from api import schemas, views
 from api.call import Call, Reply
+from api.cursors import read_cursor, write_cursor
 from workflows.engine.states import JobState
 from workflows.store import QueueLimits
 
@@ -21,10 +22,15 @@ def metrics(call: Call) -> Reply:
 
 def dead_letters(call: Call) -> Reply:
     """List the dead letters of a queue."""
+    name = call.client.queue_name(call.ids["queue"])
+    scope = f"{name} {JobState.FAILED.value}"
     queue, page = call.client.dead_letters(
-        call.ids["queue"], limit=call.query["limit"], cursor=call.query["cursor"]
+        name,
+        limit=call.query["limit"],
+        cursor=read_cursor(call.query["cursor"], scope=scope),
     )
-    return Reply(data=views.dead_letters(queue, page.jobs), next_cursor=page.cursor)
+    next_cursor = write_cursor(page.cursor, scope=scope)
+    return Reply(data=views.dead_letters(queue, page.jobs), next_cursor=next_cursor)
 
 
 def retry(call: Call) -> Reply:
