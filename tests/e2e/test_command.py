@@ -1,0 +1,181 @@
+"""The command `workflows` as a user runs it: real processes on a store of its own."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "workflows")
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """An environment whose only setting is the store."""
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WORKFLOWS_", "REDIS_", "WHATSAPP_"))
+    }
+    url = "sqlite:///./var/jobs.db"
+    if request.param == "redis":
+        url = request.getfixturevalue("valkey").url
+    namespace = f"command-{free_port()}"
+    return keep | {
+        "WORKFLOWS_STORE": url,
+        "WORKFLOWS_NAMESPACE": namespace,
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture
+def run(
+    environment: dict[str, str], tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command to its end in an empty folder."""
+
+    def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            env=environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@contextmanager
+def running(
+    environment: dict[str, str], folder: Path, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`workflows run` and the port of its API; nothing is left at the end."""
+    port = free_port()
+    with (folder / "output").open("w") as output:
+        program = subprocess.Popen(
+            [*COMMAND, "run", "--port", str(port), *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+        try:
+            yield program, port
+        finally:
+            if program.poll() is None:
+                program.send_signal(signal.SIGINT)
+                program.wait(timeout=60)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def totals(port: int) -> dict[str, Any]:
+    """Return the totals of the API's metrics; nothing while it is not there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api/v1/queue/metrics")
+        body = json.loads(connection.getresponse().read())
+        found: dict[str, Any] = body["data"]["totals"]
+    except (OSError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+    return found
+
+
+def test_run_with_demo_shows_jobs_flow_and_stops_cleanly(
+    environment: dict[str, str], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    with running(environment, tmp_path, "--demo") as (program, port):
+        wait_for(lambda: totals(port).get("completed", 0) >= 3)
+        program.send_signal(signal.SIGINT)
+        assert program.wait(timeout=60) == 0
+    output = (tmp_path / "output").read_text()
+    assert f"http://127.0.0.1:{port}/api/v1/queue/metrics" in output
+    assert "[demo] dish_of_the_day_v1(" in output
+    assert "Traceback" not in output
+    checked = run("doctor", "--fsck")
+    assert checked.returncode == 0, checked.stdout
+    assert "fsck: every invariant holds" in checked.stdout
+
+
+def test_run_fails_when_a_part_of_it_dies(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    settings = environment | {"WORKFLOWS_IMPORTS": "no.such.module"}
+    with running(settings, tmp_path) as (program, _):
+        assert program.wait(timeout=60) == 1
+    assert "ended by itself" in (tmp_path / "output").read_text()
+
+
+def test_run_refuses_a_port_that_is_taken(run: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        refused = run("run", "--port", str(port))
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port} is taken" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        (*COMMAND, "doctor"),
+        (*COMMAND, "demo", "--count", "1"),
+        (sys.executable, "-m", "huey.bin.huey_consumer", "workflows.main.huey"),
+        (
+            *(sys.executable, "-m", "gunicorn"),
+            *("-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "api.wsgi:application"),
+        ),
+    ],
+    ids=["doctor", "demo", "consumer", "api"],
+)
+def test_wrong_settings_end_every_program_with_78_and_one_line_each(
+    program: tuple[str, ...], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    settings = environment | {"WORKFLOWS_LEASE": "0", "WORKFLOWS_LOG_FORMAT": "xml"}
+    ended = subprocess.run(
+        program,
+        cwd=tmp_path,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 78
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()[-3:]] == [
+        "Wrong settings",
+        "WORKFLOWS_LEASE",
+        "WORKFLOWS_LOG_FORMAT",
+    ]
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_store_that_is_not_there_is_one_clear_line(run: Callable[..., Any]) -> None:
+    url = f"redis://me:geheim@127.0.0.1:{free_port()}/0"
+    ended = run("doctor", WORKFLOWS_STORE=url)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("StoreUnavailableError: ")
+    assert "geheim" not in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
