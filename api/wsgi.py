@@ -2,11 +2,17 @@
 
 from uuid import uuid4
 
+from gunicorn.arbiter import Arbiter
+
 from api.app import Application, create_app
 from api.body import BodyLimits
 from workflows.client import JobClient
-from workflows.main import huey
 from workflows.settings import load_settings
+
+try:
+    from workflows.main import huey
+except SystemExit:  # for any other code gunicorn would start another worker
+    raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
 
 
 def _new_id() -> str:

@@ -172,6 +172,18 @@ def test_wrong_settings_end_every_program_with_78_and_one_line_each(
     assert "Traceback" not in ended.stderr
 
 
+def test_wrong_settings_of_the_jobs_stop_consumer_and_api_too(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    settings = environment | {"WHATSAPP_TRANSPORT": "graph"}
+    with running(settings, tmp_path) as (program, _):
+        assert program.wait(timeout=60) == 1
+    output = (tmp_path / "output").read_text()
+    assert "WHATSAPP_TRANSPORT=graph needs WHATSAPP_PHONE_NUMBER_ID" in output
+    assert "Reason: Worker failed to boot" in output or "consumer ended" in output
+    assert "Traceback" not in output
+
+
 def test_a_store_that_is_not_there_is_one_clear_line(run: Callable[..., Any]) -> None:
     url = f"redis://me:geheim@127.0.0.1:{free_port()}/0"
     ended = run("doctor", WORKFLOWS_STORE=url)
