@@ -4,7 +4,7 @@ import os
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 
 from workflows.marketplace.database import Database
 from workflows.marketplace.ports import MessageTransport, Storage
@@ -38,7 +38,7 @@ def services() -> Services:
     return _made(os.getpid())
 
 
-@lru_cache(maxsize=1)
+@cache  # unbounded: closing a connection of the parent's in a child corrupts the file
 def _made(pid: int) -> Services:  # noqa: ARG001 - a child process gets its own
     settings = read_settings(MarketplaceSettings)
     return Services(settings, Database(settings.database_url), make_transport(settings))

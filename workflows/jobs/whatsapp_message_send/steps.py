@@ -127,7 +127,8 @@ def _failed_before(message: Message, at: Situation) -> Next:
 
 def _sending_before(message: Message, at: Situation) -> Next:
     if message.lease_until is not None and at.now < message.lease_until:
-        return _defer(message, at, policy.IN_FLIGHT_DELAY, "in_flight")
+        # Not even counted: a write would take the row from the worker that sends.
+        return Next(message, Defer(policy.IN_FLIGHT_DELAY, "in_flight"))
     # Its worker died during the call, so the message may have been sent.
     return _defer(
         message.taken_by(at.run).doubtful(at.now), at, at.ambiguous_check, "ambiguous"
