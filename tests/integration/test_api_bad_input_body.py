@@ -48,8 +48,7 @@ def opts(options: str) -> bytes:
 
 def padded(size: int) -> bytes:
     """A good job of exactly so many bytes."""
-    frame = len(job('{"text": ""}'))
-    return job(f'{{"text": "{"x" * (size - frame)}"}}')
+    return job("{}").ljust(size)
 
 
 NOT_JSON = {
@@ -206,6 +205,18 @@ def test_57_a_body_may_have_two_mebibytes(
     before = enqueued(api)
     answer = api.post(JOBS, padded(size))
     assert answer.status == status
+    assert enqueued(api) == before + (status == 201)
+
+
+@pytest.mark.parametrize(("size", "status"), [(260_000, 201), (262_145, 422)])
+def test_57_a_payload_may_have_256_kibibytes(
+    api: ApiServer, size: int, status: int
+) -> None:
+    before = enqueued(api)
+    answer = api.post(JOBS, job(f'{{"text": "{"x" * size}"}}'))
+    assert answer.status == status
+    if status == 422:
+        assert answer.json["errors"][0]["path"] == "/data"
     assert enqueued(api) == before + (status == 201)
 
 

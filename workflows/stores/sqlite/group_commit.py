@@ -18,7 +18,7 @@ import pysqlite3 as driver
 from workflows.exceptions import StoreError, StoreUnavailableError
 from workflows.stores.sqlite.connections import Connections
 from workflows.stores.sqlite.errors import is_busy, store_error
-from workflows.stores.sqlite.opening import BUSY_MS, Connection
+from workflows.stores.sqlite.opening import WRITE_BUSY_MS, Connection
 from workflows.stores.sqlite.transaction import Clock, Transaction
 
 MAX_GROUP = 64  # operations in one transaction
@@ -30,13 +30,14 @@ Operation = Callable[[Transaction], T]
 class _Waiting(Generic[T]):
     """One operation, from its submission to its answer."""
 
-    __slots__ = ("answer", "error", "leads", "operation", "turn")
+    __slots__ = ("answer", "error", "leads", "operation", "since", "turn")
 
     def __init__(self, operation: Operation[T]) -> None:
         self.operation = operation
         self.answer: T | None = None
         self.error: BaseException | None = None
         self.leads = False
+        self.since = time.monotonic()
         self.turn = threading.Lock()  # released when it is answered, or is to lead
         self.turn.acquire()
 
@@ -145,7 +146,7 @@ class GroupCommit:
 
     def _transact(self, group: list[_Waiting[Any]]) -> None:
         with self._connections.writing() as connection:
-            _begin(connection)
+            _begin(connection, group[0].since)
             try:
                 changed = self._run_operations(connection, group)
                 connection.execute("COMMIT")
@@ -183,9 +184,13 @@ class GroupCommit:
         return True
 
 
-def _begin(connection: Connection) -> None:
-    """Take the write lock; wait for other processes in small, random steps."""
-    deadline = time.monotonic() + BUSY_MS / 1000
+def _begin(connection: Connection, since: float) -> None:
+    """Take the write lock; wait for other processes in small, random steps.
+
+    The wait counts from `since`, when the oldest of the group was submitted: nobody
+    waits for a lock that an earlier group has waited for in vain.
+    """
+    deadline = since + WRITE_BUSY_MS / 1000
     step = 0.0005
     while True:
         try:

@@ -20,8 +20,9 @@ from workflows.stores.sqlite.location import Location
 Connection = Any  # the driver has no types
 
 APPLICATION_ID = 0x57464C57  # "WFLW", in the file's header
-BUSY_MS = 5_000  # how long a writer waits for other processes
-READ_BUSY_MS = 2_000
+BUSY_MS = 5_000  # how long the opening of a file waits for other processes
+WRITE_BUSY_MS = 1_500  # a write; so that an API can say so within two seconds
+READ_BUSY_MS = 1_500
 OVERRIDE = "sqlite-wal-reset"
 _creating = threading.Lock()
 
