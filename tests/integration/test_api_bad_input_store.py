@@ -258,6 +258,19 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in listed.split()]
 
 
+def test_85_a_file_that_is_replaced_accepts_no_job_of_its_successor(
+    file: Path,
+) -> None:
+    with sqlite_api(file) as api:
+        assert add(api).status == 201
+        for part in file.parent.glob("jobs.db*"):
+            part.rename(part.with_name(f"old-{part.name}"))
+        refused(api, add)
+        recovers(api)
+        assert file.exists()
+        assert api.get(f"{METRICS}/notes").data["waiting"] == 1
+
+
 def test_85_an_empty_file_becomes_a_store(file: Path) -> None:
     file.touch()
     with sqlite_api(file) as api:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pysqlite3 as driver
 
-from workflows.exceptions import StoreRefusedError
+from workflows.exceptions import StoreRefusedError, StoreUnavailableError
 from workflows.store import StoreOptions
 from workflows.stores.sqlite.errors import is_busy, store_error
 from workflows.stores.sqlite.location import Location
@@ -43,6 +43,7 @@ class Connections:
         self._users = 0
         self._closing = False
         self._opened = False
+        self._file: tuple[int, int] | None = None  # which one is open
         self._writer: Connection = None
         self._watcher: Connection = None
         self._readers: list[Connection] = []
@@ -125,6 +126,13 @@ class Connections:
                 "means than os.fork(); make the store after the fork"
             )
             raise StoreRefusedError(msg)
+        if self._opened and _file_id(self._location) != self._file:
+            self.close()
+            msg = (
+                f"SQLite file {self._location.path} was replaced or removed while it "
+                "was open; the next call opens what is there now"
+            )
+            raise StoreUnavailableError(msg)
         with self._gate:
             while self._closing:
                 self._gate.wait()
@@ -140,6 +148,7 @@ class Connections:
             raise store_error(error, path) from error
         except OSError as error:
             raise store_error(driver.OperationalError(str(error)), path) from error
+        self._file = _file_id(self._location)
         self._opened = True
 
     def _leave(self) -> None:
@@ -175,6 +184,15 @@ class Connections:
         with self._gate:
             self._closing = False
             self._gate.notify_all()
+
+
+def _file_id(location: Location) -> tuple[int, int] | None:
+    """Return which file the path names now; None: no file."""
+    try:
+        found = os.stat(location.path)  # noqa: PTH116 - called for every operation
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _close(connection: Connection) -> None:
