@@ -18,7 +18,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _FORGET = {
     table: f"DELETE FROM {table} WHERE n IN "  # noqa: S608 - names of this module
-    f"(SELECT n FROM {table} WHERE n > 0 ORDER BY n LIMIT ?) AND at < ?"
+    f"(SELECT n FROM {table} WHERE n > 0 ORDER BY n LIMIT 0 + ?) AND at < ?"
     for table in ("requests", "claims", "settled")
 }
 

@@ -35,6 +35,28 @@ _INVARIANTS = (
         "SELECT id, queue FROM jobs WHERE queue NOT IN (SELECT name FROM queues)",
     ),
     (
+        "job {} is in the unknown state {}",
+        """
+        SELECT id, state FROM jobs WHERE state NOT IN ('waiting', 'delayed', 'active',
+            'completed', 'failed', 'cancelled', 'expired')
+        """,
+    ),
+    (
+        "job {} is {} and due at {}",
+        (
+            "SELECT id, state, run_at FROM jobs "
+            "WHERE (state = 'delayed') != (run_at IS NOT NULL)"
+        ),
+    ),
+    (
+        "job {} is {} and ended at {}",
+        """
+        SELECT id, state, finished_at FROM jobs
+        WHERE (state IN ('completed', 'failed', 'cancelled', 'expired'))
+            != (finished_at IS NOT NULL)
+        """,
+    ),
+    (
         "job {} is active without a whole lease",
         """
         SELECT id FROM jobs WHERE (state = 'active') != (token IS NOT NULL

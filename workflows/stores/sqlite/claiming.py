@@ -1,8 +1,8 @@
 """Claims: grants the heads of the wanted queues and types, within the limits."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import fields
 from functools import cache
 from heapq import merge
 from typing import Any, NamedTuple
@@ -31,8 +31,7 @@ WHERE state = 'waiting' AND queue = ? AND type = ? AND suspect = ?
 _LEASED = """
 n, id, queue, type, payload, headers, token, attempts + 1, stalls, priority, created_at,
 ready_at, first_started_at, started_at, expires_at, lease_until, trace
-"""  # in the order of LeasedJob
-_LEASED_FIELDS = tuple(field.name for field in fields(LeasedJob))
+"""
 _GRANT = f"""
 UPDATE jobs SET state = 'active', owner = :owner, token = :token, extended = 0,
     lease_until = :now + :lease_ms, lease_ms = :lease_ms, started_at = :now,
@@ -92,7 +91,8 @@ class Heads:
             )
             for part in parts
         ]
-        self._rows = map(Head._make, merge(*self._cursors))
+        whole = self._cursors[0] if len(self._cursors) == 1 else merge(*self._cursors)
+        self._rows = map(Head._make, whole)
 
     def __iter__(self) -> Iterator[Head]:
         return self._rows
@@ -224,8 +224,8 @@ def _grant(tx: Transaction, wanted: Claim, heads: list[Head]) -> tuple[LeasedJob
         },
     )
     jobs = {row[0]: _leased(row) for row in rows}
-    for job in jobs.values():
-        tx.moved(job.queue, JobState.WAITING, JobState.ACTIVE)
+    for queue, number in Counter(job.queue for job in jobs.values()).items():
+        tx.moved(queue, JobState.WAITING, JobState.ACTIVE, number)
     tx.execute(
         "INSERT INTO claims (token, at, jobs) VALUES (?, ?, ?)",
         (wanted.id, tx.now, numbers),
@@ -242,7 +242,24 @@ def _held(tx: Transaction, token: str, numbers: str) -> tuple[LeasedJob, ...]:
 
 
 def _leased(row: tuple[Any, ...]) -> LeasedJob:
-    return LeasedJob(**dict(zip(_LEASED_FIELDS, row[1:], strict=True)))
+    return LeasedJob(
+        id=row[1],
+        queue=row[2],
+        type=row[3],
+        payload=row[4],
+        headers=row[5],
+        token=row[6],
+        attempt=row[7],
+        stalls=row[8],
+        priority=row[9],
+        created_at=row[10],
+        ready_at=row[11],
+        first_started_at=row[12],
+        started_at=row[13],
+        expires_at=row[14],
+        lease_until=row[15],
+        trace=row[16],
+    )
 
 
 def _use_windows(tx: Transaction, rooms: dict[str, _Room]) -> None:

@@ -1,15 +1,16 @@
 """How leases end: the moves that settlements and the sweep are made of.
 
-The moves are collected and written together, in few statements, by `flush`. Whoever
-reads jobs in between flushes first.
+The moves are collected, and written and counted together, in few statements, by
+`flush`. Whoever reads jobs in between flushes first.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from workflows.engine.histogram import bucket
-from workflows.engine.states import DeadReason, JobState
+from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_HISTORY
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -17,10 +18,15 @@ HELD_COLUMNS = """
 n, id, queue, token, attempts, stalls, max_stalls, releases, history, ready_at,
 started_at, owner, seq, cancel_requested, settled_token, lease_until, lease_ms, extended
 """
+_COMPLETE = """
+UPDATE jobs SET state = 'completed', finished_at = ?, result = ?, attempts = ?,
+    settled_token = token, token = NULL, lease_until = NULL, cancel_requested = 0
+WHERE n = ?
+"""
 _FINISH = """
-UPDATE jobs SET state = ?, finished_at = ?, reason = ?, result = ?, attempts = ?,
-    stalls = ?, releases = ?, history = ?, failure = coalesce(?, failure),
-    settled_token = ?, token = NULL, lease_until = NULL, cancel_requested = 0
+UPDATE jobs SET state = ?, finished_at = ?, reason = ?, attempts = ?, stalls = ?,
+    releases = ?, history = ?, failure = coalesce(?, failure), settled_token = ?,
+    token = NULL, lease_until = NULL, cancel_requested = 0
 WHERE n = ?
 """
 _PEND = """
@@ -33,6 +39,7 @@ _RECORD = """
 INSERT INTO attempts (job, k, attempt, started_at, ended_at, owner, outcome, failure)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+_SHORTEN = "DELETE FROM attempts WHERE job = ? AND k <= ?"
 
 
 @dataclass(slots=True)
@@ -65,24 +72,30 @@ class Endings:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._finished: list[tuple[Any, ...]] = []
-        self._pending: list[tuple[Any, ...]] = []
-        self._attempts: list[tuple[Any, ...]] = []
+        self._rows: dict[str, list[tuple[Any, ...]]] = {
+            sql: [] for sql in (_COMPLETE, _FINISH, _PEND, _RECORD, _SHORTEN)
+        }
         self._freed: list[tuple[str, str]] = []
-        self._overlong: list[tuple[int, int]] = []
+        self._moves: Counter[tuple[str, JobState]] = Counter()
+        self._measures: Counter[tuple[str, int, int]] = Counter()
 
     def flush(self) -> None:
         """Write what was collected."""
-        for sql, rows in (
-            (_FINISH, self._finished),
-            (_PEND, self._pending),
-            (_RECORD, self._attempts),
-            ("DELETE FROM attempts WHERE job = ? AND k <= ?", self._overlong),
-        ):
+        tx = self._tx
+        for sql, rows in self._rows.items():
             if rows:
-                self._tx.executemany(sql, rows)
+                tx.executemany(sql, rows)
                 rows.clear()
-        free_values(self._tx, self._freed)
+        for (queue, state), number in self._moves.items():
+            tx.moved(queue, JobState.ACTIVE, state, number)
+            if state not in PENDING and state is not JobState.FAILED:
+                tx.total(queue, state, state, number)
+        for (queue, waited, ran), number in self._measures.items():
+            tx.tally(queue, f"w{waited}", number)
+            tx.tally(queue, f"r{ran}", number)
+        self._moves.clear()
+        self._measures.clear()
+        free_values(tx, self._freed)
         self._freed.clear()
 
     # -- history --
@@ -91,7 +104,7 @@ class Endings:
         """Add the run that ends now to the job's history."""
         if failure:
             held.failure = failure
-        self._attempts.append(
+        self._rows[_RECORD].append(
             (
                 held.n,
                 held.history,
@@ -105,14 +118,18 @@ class Endings:
         )
         held.history += 1
         if held.history > MAX_HISTORY:
-            self._overlong.append((held.n, held.history - 1 - MAX_HISTORY))
+            self._rows[_SHORTEN].append((held.n, held.history - 1 - MAX_HISTORY))
 
-    def spend(self, held: Held, outcome: str, failure: bytes = b"") -> None:
-        """Record a run that spends its attempt, and measure it."""
+    def spend(self, held: Held, outcome: str, failure: bytes) -> None:
+        """Record a run that failed and spends its attempt, and measure it."""
         self.record(held, outcome, failure)
-        tx = self._tx
-        tx.tally(held.queue, f"w{bucket(held.started_at - held.ready_at)}")
-        tx.tally(held.queue, f"r{bucket(tx.now - held.started_at)}")
+        self._measure(held)
+
+    def _measure(self, held: Held) -> None:
+        """Count a spent attempt: how long it waited and ran."""
+        waited = bucket(held.started_at - held.ready_at)
+        ran = bucket(self._tx.now - held.started_at)
+        self._measures[held.queue, waited, ran] += 1
         held.attempts += 1
 
     # -- moves --
@@ -121,24 +138,26 @@ class Endings:
         """The lease's values go with it."""
         self._freed.append((held.id, held.token))
 
-    def complete(self, held: Held, result: bytes | None) -> None:
-        """The job is done."""
-        self.spend(held, "completed")
-        self._finish(held, JobState.COMPLETED, result=result)
+    def complete(self, held: Held, result: bytes | None) -> JobState:
+        """The job is done. Its row tells this run, so the history need not."""
+        self._measure(held)
+        self._moves[held.queue, JobState.COMPLETED] += 1
+        self._rows[_COMPLETE].append((self._tx.now, result, held.attempts, held.n))
+        return JobState.COMPLETED
 
-    def expire(self, held: Held) -> None:
+    def expire(self, held: Held) -> JobState:
         """The job was found expired; it did not run."""
-        self._finish(held, JobState.EXPIRED)
+        return self._finish(held, JobState.EXPIRED)
 
-    def cancel(self, held: Held, failure: bytes = b"") -> None:
+    def cancel(self, held: Held, failure: bytes = b"") -> JobState:
         """The run ends because somebody asked to cancel the job."""
         self.record(held, "cancelled", failure)
-        self._finish(held, JobState.CANCELLED)
+        return self._finish(held, JobState.CANCELLED)
 
-    def die(self, held: Held, reason: DeadReason) -> None:
+    def die(self, held: Held, reason: DeadReason) -> JobState:
         """The job becomes a dead letter of its queue."""
-        self._tx.total(held.queue, f"dead:{reason.value}", "dead")
-        self._finish(held, JobState.FAILED, reason=reason)
+        self._tx.total(held.queue, f"dead:{reason}", "dead")
+        return self._finish(held, JobState.FAILED, reason.value)
 
     def stall(self, held: Held) -> JobState:
         """A run ended without a word: wait again, or die of it once too often."""
@@ -146,8 +165,7 @@ class Endings:
         self.record(held, "stalled")
         self._tx.total(held.queue, "stalled", "stalled")
         if held.stalls > held.max_stalls:
-            self.die(held, DeadReason.STALLED)
-            return JobState.FAILED
+            return self.die(held, DeadReason.STALLED)
         held.ready_at = self._tx.now
         return self.give_back(held)
 
@@ -165,22 +183,14 @@ class Endings:
         return self._pend(held, JobState.WAITING, seq, None)
 
     def _finish(
-        self,
-        held: Held,
-        state: JobState,
-        *,
-        reason: DeadReason | None = None,
-        result: bytes | None = None,
-    ) -> None:
-        self._tx.moved(held.queue, JobState.ACTIVE, state)
-        if state is not JobState.FAILED:
-            self._tx.total(held.queue, state.value, state.value)
-        self._finished.append(
+        self, held: Held, state: JobState, reason: str | None = None
+    ) -> JobState:
+        self._moves[held.queue, state] += 1
+        self._rows[_FINISH].append(
             (
                 state.value,
                 self._tx.now,
-                reason and reason.value,
-                result,
+                reason,
                 held.attempts,
                 held.stalls,
                 held.releases,
@@ -190,12 +200,13 @@ class Endings:
                 held.n,
             )
         )
+        return state
 
     def _pend(
         self, held: Held, state: JobState, seq: int, run_at: int | None
     ) -> JobState:
-        self._tx.moved(held.queue, JobState.ACTIVE, state)
-        self._pending.append(
+        self._moves[held.queue, state] += 1
+        self._rows[_PEND].append(
             (
                 state.value,
                 seq,

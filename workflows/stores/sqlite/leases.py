@@ -23,12 +23,12 @@ _UNEXTENDED = """
 SELECT * FROM (
     SELECT lease_until, id, queue, type, n, token FROM jobs
     WHERE state = 'active' AND lease_until < ?1 AND extended = 0
-    ORDER BY lease_until, id LIMIT ?2)
+    ORDER BY lease_until, id LIMIT 0 + ?2)
 UNION ALL SELECT * FROM (
     SELECT lease_until, job_id, queue, '', 0, token FROM lingering
     WHERE lease_until < ?1 AND extended = 0
-    ORDER BY lease_until, job_id LIMIT ?2)
-ORDER BY 1, 2 LIMIT ?2
+    ORDER BY lease_until, job_id LIMIT 0 + ?2)
+ORDER BY 1, 2 LIMIT 0 + ?2
 """
 _EXTEND = "UPDATE jobs SET lease_until = ? + lease_ms, extended = 1 WHERE n = ?"
 _EXTEND_LINGERING = """
@@ -37,11 +37,11 @@ WHERE job_id = ? AND token = ?
 """
 _RUN_OUT = f"""
 SELECT {HELD_COLUMNS}, type FROM jobs
-WHERE state = 'active' AND lease_until <= ? ORDER BY lease_until, id LIMIT ?
+WHERE state = 'active' AND lease_until <= ? ORDER BY lease_until, id LIMIT 0 + ?
 """  # noqa: S608 - columns of a module
 _LINGERING_OUT = """
 SELECT lease_until, job_id, token FROM lingering
-WHERE lease_until <= ? ORDER BY lease_until, job_id LIMIT ?
+WHERE lease_until <= ? ORDER BY lease_until, job_id LIMIT 0 + ?
 """
 
 

@@ -9,7 +9,7 @@ import pysqlite3 as driver
 
 from workflows.engine.states import TERMINAL, DeadReason, JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import Attempt, JobPage, JobRecord
+from workflows.store import MAX_HISTORY, Attempt, JobPage, JobRecord
 from workflows.stores.sqlite.accepting import as_json
 from workflows.stores.sqlite.opening import Connection
 
@@ -40,13 +40,13 @@ WHERE state = 'delayed' AND queue = ? AND type = ? AND (run_at, seq) > (?, ?)
 _ACTIVE = """
 SELECT lease_until, id, n FROM jobs
 WHERE state = 'active' AND queue = ? AND (lease_until, id) > (?, ?)
-ORDER BY lease_until, id LIMIT ?
+ORDER BY lease_until, id LIMIT 0 + ?
 """
 _ENDED = """
 SELECT finished_at, id, n FROM jobs
 WHERE queue = ? AND state = ? AND finished_at IS NOT NULL
     AND (finished_at, id) < (?, ?)
-ORDER BY finished_at DESC, id DESC LIMIT ?
+ORDER BY finished_at DESC, id DESC LIMIT 0 + ?
 """
 _START: Position = (float("-inf"), "")
 _END: Position = (float("inf"), "")
@@ -113,7 +113,7 @@ def _find_pending(
 
 @cache
 def _merged(arm: str, arms: int) -> str:
-    return " UNION ALL ".join([arm] * arms) + " ORDER BY 1, 2 LIMIT ?"
+    return " UNION ALL ".join([arm] * arms) + " ORDER BY 1, 2 LIMIT 0 + ?"
 
 
 def types_of(connection: Connection, queue: str, state: JobState) -> list[str]:
@@ -155,10 +155,24 @@ def read_jobs(connection: Connection, numbers: Sequence[int]) -> list[JobRecord]
     cursor = connection.cursor()
     cursor.row_factory = driver.Row
     rows = {row["n"]: row for row in cursor.execute(_JOBS, (as_list,))}
-    return [_record(rows[n], tuple(attempts[n])) for n in numbers]
+    return [_record(rows[n], _attempts(rows[n], attempts[n])) for n in numbers]
 
 
 _ATTEMPT_FIELDS = ("attempt", "started_at", "ended_at", "owner", "outcome", "failure")
+
+
+def _attempts(row: Any, recorded: list[Attempt]) -> tuple[Attempt, ...]:
+    """Return the newest attempts: the recorded ones, and the one that completed."""
+    if row["state"] == JobState.COMPLETED:
+        completed = Attempt(
+            attempt=row["attempts"],
+            started_at=row["started_at"],
+            ended_at=row["finished_at"],
+            owner=row["owner"],
+            outcome="completed",
+        )
+        recorded = [*recorded, completed]
+    return tuple(recorded[-MAX_HISTORY:])
 
 
 def _record(row: Any, attempts: tuple[Attempt, ...]) -> JobRecord:

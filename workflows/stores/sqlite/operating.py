@@ -20,7 +20,7 @@ WHERE n = ?
 """
 _OLDEST_DEAD = """
 SELECT n FROM jobs WHERE queue = ? AND state = 'failed' AND finished_at IS NOT NULL
-ORDER BY finished_at, id LIMIT ?
+ORDER BY finished_at, id LIMIT 0 + ?
 """
 
 

@@ -5,13 +5,13 @@ from workflows.stores.sqlite.transaction import Transaction
 
 _DUE = """
 SELECT n, queue FROM jobs WHERE state = 'delayed' AND run_at <= ?
-ORDER BY run_at, seq LIMIT ?
+ORDER BY run_at, seq LIMIT 0 + ?
 """
 _PROMOTE = "UPDATE jobs SET state = 'waiting', run_at = NULL, seq = ? WHERE n = ?"
 _EXPIRED = """
 SELECT n, queue, state FROM jobs
 WHERE expires_at <= ? AND expires_at IS NOT NULL AND state IN ('waiting', 'delayed')
-ORDER BY expires_at, id LIMIT ?
+ORDER BY expires_at, id LIMIT 0 + ?
 """
 _EXPIRE = """
 UPDATE jobs SET state = 'expired', run_at = NULL, finished_at = ? WHERE n = ?

@@ -10,10 +10,10 @@ KEEP_MINUTES = 25 * 60  # a day, and what an hour's chart needs at its edge
 _OLDEST = """
 SELECT n, finished_at FROM jobs
 WHERE queue = ? AND state = ? AND finished_at IS NOT NULL
-ORDER BY finished_at, id LIMIT ?
+ORDER BY finished_at, id LIMIT 0 + ?
 """
-_WAITING = "SELECT n FROM jobs WHERE queue = ? AND state = 'waiting' LIMIT ?"
-_DELAYED = "SELECT n FROM jobs WHERE queue = ? AND state = 'delayed' LIMIT ?"
+_WAITING = "SELECT n FROM jobs WHERE queue = ? AND state = 'waiting' LIMIT 0 + ?"
+_DELAYED = "SELECT n FROM jobs WHERE queue = ? AND state = 'delayed' LIMIT 0 + ?"
 
 
 def clean(tx: Transaction, queue: str, limit: int) -> Step:

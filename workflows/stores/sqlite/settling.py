@@ -97,43 +97,38 @@ class Settling:
             self._superseded.append((held.id, held.settled_token))
         held.settled_token = held.token
         state = _MOVES[type(settlement)](self, held, settlement)
-        if getattr(settlement, "linger", False):
+        if isinstance(settlement, Retry | Bury) and settlement.linger:
             self._linger(held)
         else:
             self._endings.free(held)
         if settlement.jobs or settlement.values or settlement.join:
             self._flush()
             self._write_follow_ups(settlement)
-        if getattr(settlement, "remove", False):
+        if isinstance(settlement, Complete | Bury) and settlement.remove:
             self._removed.append(held.n)
         return state
 
     # -- one move per kind --
 
     def _complete(self, held: Held, settlement: Complete) -> JobState:
-        self._endings.complete(held, settlement.result)
-        return JobState.COMPLETED
+        return self._endings.complete(held, settlement.result)
 
     def _bury(self, held: Held, settlement: Bury) -> JobState:
         if settlement.spend:
             self._endings.spend(held, "dead", settlement.failure)
         else:
             self._endings.record(held, "dead", settlement.failure)
-        self._endings.die(held, settlement.reason)
-        return JobState.FAILED
+        return self._endings.die(held, settlement.reason)
 
     def _expire(self, held: Held, _: Expire) -> JobState:
-        self._endings.expire(held)
-        return JobState.EXPIRED
+        return self._endings.expire(held)
 
     def _cancel(self, held: Held, _: Cancel) -> JobState:
-        self._endings.cancel(held)
-        return JobState.CANCELLED
+        return self._endings.cancel(held)
 
     def _retry(self, held: Held, settlement: Retry) -> JobState:
         if held.cancel_requested:
-            self._endings.cancel(held, settlement.failure)
-            return JobState.CANCELLED
+            return self._endings.cancel(held, settlement.failure)
         if settlement.spend:
             self._endings.spend(held, "retry", settlement.failure)
             self._tx.total(held.queue, "retried", "retried")
@@ -146,8 +141,7 @@ class Settling:
         if not settlement.started:
             refund(self._tx, held.queue, held.started_at)
         if held.cancel_requested:
-            self._endings.cancel(held)
-            return JobState.CANCELLED
+            return self._endings.cancel(held)
         if not settlement.started:
             return self._endings.give_back(held)
         held.releases += 1

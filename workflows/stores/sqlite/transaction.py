@@ -104,16 +104,18 @@ class Transaction:
         if new is not None:
             self._add(queue, _STATE_KEYS[new], number)
 
-    def total(self, queue: str, total: str, minute: str | None) -> None:
-        """Add one to a total and, if it has one, to its key in the minute."""
-        self._add(queue, f"total:{total}", 1)
+    def total(
+        self, queue: str, total: str, minute: str | None, number: int = 1
+    ) -> None:
+        """Add to a total and, if it has one, to its key in the minute."""
+        self._add(queue, f"total:{total}", number)
         if minute is not None:
-            self.tally(queue, minute)
+            self.tally(queue, minute, number)
 
-    def tally(self, queue: str, key: str) -> None:
-        """Add one to a key of this minute."""
-        pair = (queue, key)
-        self._op_minutes[pair] = self._op_minutes.get(pair, 0) + 1
+    def tally(self, queue: str, key: str, number: int = 1) -> None:
+        """Add to a key of this minute."""
+        pair = (queue, f"{key}")
+        self._op_minutes[pair] = self._op_minutes.get(pair, 0) + number
 
     def _add(self, queue: str, key: str, number: int) -> None:
         pair = (queue, key)

@@ -31,7 +31,7 @@ _ANY = f"SELECT 1 FROM kv WHERE space = ? AND {_ALIVE} LIMIT 1"  # noqa: S608
 _DROP_ONE = "DELETE FROM kv WHERE space = ? AND key = ? AND expires_at <= ?"
 _DROP = """
 DELETE FROM kv WHERE (space, key) IN (
-    SELECT space, key FROM kv WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+    SELECT space, key FROM kv WHERE expires_at <= ? ORDER BY expires_at LIMIT 0 + ?
 )
 """
 
