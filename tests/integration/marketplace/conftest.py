@@ -37,13 +37,18 @@ def clock() -> ManualClock:
     return ManualClock(ms(START))
 
 
-@pytest.fixture
+@pytest.fixture(params=["sqlite", "redis"])
 def shop(
-    stub: StubProcess, database: Database, clock: ManualClock, make_store: MakeStore
+    request: pytest.FixtureRequest,
+    stub: StubProcess,
+    database: Database,
+    clock: ManualClock,
+    make_store: MakeStore,
 ) -> Iterator[Shop]:
     """Both jobs, sending through the transport `graph` to the stub."""
     transport = GraphTransport(stub.settings())
-    shop = Shop(make_store("sqlite", clock), database, transport, clock, stub)
+    store = make_store(request.param, clock)
+    shop = Shop(store, database, transport, clock, stub)
     shop.move_to(START)
     yield shop
     transport.close()
