@@ -16,6 +16,7 @@ from api.read_deadlines import READ_DEADLINES
 
 MAX_DEPTH = 64
 READ_STEP = 64 * 1024
+NO_BODY = object()  # None is the body `null`
 
 _JSON_TYPE = re.compile(
     r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE
@@ -38,7 +39,7 @@ class Input(Protocol):
 
 
 def read_json(environ: Mapping[str, Any], limits: BodyLimits) -> Any:
-    """Return the decoded body of a request, or None if it has none.
+    """Return the decoded body of a request, or NO_BODY.
 
     Raises:
         Problem: 400, 408, 413 or 415, each with its reason. What was not read is
@@ -51,7 +52,7 @@ def read_json(environ: Mapping[str, Any], limits: BodyLimits) -> Any:
         _give_up(environ["wsgi.input"])
         raise
     if not raw:
-        return None
+        return NO_BODY
     if not environ.get("CONTENT_TYPE"):
         msg = "Send Content-Type: application/json with the body."
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE, msg)

@@ -8,10 +8,10 @@ import falcon
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from api.body import BodyLimits, read_json
+from api.body import NO_BODY, BodyLimits, read_json
 from api.call import Call, RawReply, Reply, Shared
 from api.parameters import CURSOR, path_ids, query_values
-from api.problems import Code, Problem
+from api.problems import Code, Problem, invalid_body
 from api.routes import Route
 from workflows.client import JobClient
 from workflows.client.faults import validation_faults
@@ -71,19 +71,17 @@ class Endpoint:
 def _body(route: Route, value: Any) -> BaseModel | None:
     """Validate the body against the model that the route declares."""
     if route.body is None:
-        if value not in (None, {}):
+        if value is not NO_BODY and value != {}:
             raise Problem(Code.INVALID_BODY, "This route takes no body.")
         return None
-    if value is None:
+    if value is NO_BODY:
         if not route.body_optional:
             raise Problem(Code.BAD_JSON, "The body is empty.")
         value = {}
     try:
         return route.body.model_validate(value)
     except ValidationError as error:
-        faults = validation_faults(error)
-        text = f"{len(faults)} faults"
-        raise Problem(Code.INVALID_BODY, text, errors=faults) from None
+        raise invalid_body(validation_faults(error)) from None
 
 
 def _request_key(route: Route, req: falcon.Request) -> str | None:

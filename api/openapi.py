@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from api.parameters import ID_PATTERN, MAX_CURSOR, QueryParameter
+from api.parameters import CURSOR_PATTERN, ID_PATTERN, QueryParameter
 from api.problems import PROBLEM_JSON, STATUS, Code
 from workflows import __version__
 
@@ -107,7 +107,7 @@ def _parameters(route: "Route") -> list[dict[str, Any]]:
 
 
 def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_CURSOR}
+    schema: dict[str, Any] = {"type": "string", "pattern": CURSOR_PATTERN}
     if parameter.choices:
         schema = {"type": "string", "enum": list(parameter.choices)}
     elif parameter.minimum is not None:

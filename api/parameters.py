@@ -10,11 +10,11 @@ from api.problems import Code, Problem
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,254}$"
 MAX_QUERY_FIELDS = 20
-MAX_CURSOR = 1024
+CURSOR_PATTERN = r"^[A-Za-z0-9_-]{1,1024}$"
 
 _ID = re.compile(ID_PATTERN[1:-1])
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_CURSOR = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_CURSOR}}}")
+_CURSOR = re.compile(CURSOR_PATTERN[1:-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

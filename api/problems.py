@@ -114,6 +114,15 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         return msgspec.json.encode(fields)
 
 
+def invalid_body(faults: Sequence[Fault]) -> Problem:
+    """Return the 422 that names each fault of a body."""
+    first = faults[0]
+    detail = f"{first.path or 'The body'}: {first.message}"
+    if len(faults) > 1:
+        detail += f" (and {len(faults) - 1} more)"
+    return Problem(Code.INVALID_BODY, detail, errors=faults)
+
+
 def problem_of(error: Exception) -> Problem:
     """Return what an exception means to the caller; unknown ones are a 500."""
     if isinstance(error, Problem):
@@ -127,11 +136,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, ConflictError):
         return Problem(Code.CONFLICT, str(error))
     if isinstance(error, InvalidJobsError):
-        text = f"{len(error.faults)} faults"
-        return Problem(Code.INVALID_BODY, text, errors=error.faults)
+        return invalid_body(error.faults)
     if isinstance(error, PayloadError):
-        fault = Fault(error.path, "invalid", str(error))
-        return Problem(Code.INVALID_BODY, str(error), errors=[fault])
+        return invalid_body([Fault(error.path, "invalid", str(error))])
     if isinstance(error, InvalidArgumentError):
         return Problem(Code.INVALID_ARGUMENT, str(error))
     log.error("unexpected error in a request", exc_info=error)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from api import schemas, views
 from api.call import Call, Reply
 from api.cursors import read_cursor, write_cursor
-from api.problems import Code, Problem
+from api.problems import invalid_body
 from workflows.client import Fault, InvalidJobsError, JobRequest
 from workflows.engine.states import JobState
 
@@ -36,9 +36,7 @@ def _add(call: Call, jobs: list[schemas.AddJob], root: str) -> list[schemas.Adde
         answers = call.client.add_many(requests, request_id=call.request_key)
     except InvalidJobsError as error:
         faults = [_in_body(fault, root) for fault in error.faults]
-        raise Problem(
-            Code.INVALID_BODY, f"{len(faults)} faults", errors=faults
-        ) from None
+        raise invalid_body(faults) from None
     return [views.added_job(queue, answer) for answer in answers]
 
 
@@ -131,8 +129,8 @@ def reschedule(call: Call) -> Reply:
     """Give a pending job a new due time."""
     due = call.read(schemas.Reschedule)
     if (due.delay_ms is None) == (due.run_at is None):
-        fault = Fault("", "one_of", "give exactly one of delayMs and runAt")
-        raise Problem(Code.INVALID_BODY, fault.message, errors=[fault])
+        text = "give exactly one of delayMs and runAt"
+        raise invalid_body([Fault("", "one_of", text)])
     job_id = call.ids["jobId"]
     queue = call.client.get_job(job_id).queue
     state = call.client.reschedule(

@@ -2,7 +2,7 @@
 
 from api import schemas, views
 from api.call import Call, Reply
-from api.problems import Code, Problem
+from api.problems import Code, Problem, invalid_body
 from workflows.client import Fault, InvalidJobsError, ScheduleRequest
 from workflows.engine.schedule import CatchUp, CronSpec, IntervalSpec, Timetable
 
@@ -40,15 +40,14 @@ def put(call: Call) -> Reply:
         created = call.client.schedules.put(request)
     except InvalidJobsError as error:
         faults = [_in_body(fault) for fault in error.faults]
-        text = f"{len(faults)} faults"
-        raise Problem(Code.INVALID_BODY, text, errors=faults) from None
+        raise invalid_body(faults) from None
     return _reply(call, status=201 if created else 200)
 
 
 def _timetable(wanted: schemas.PutSchedule) -> Timetable:
     if (wanted.cron is None) == (wanted.every_ms is None):
-        fault = Fault("", "one_of", "give exactly one of cron and everyMs")
-        raise Problem(Code.INVALID_BODY, fault.message, errors=[fault])
+        text = "give exactly one of cron and everyMs"
+        raise invalid_body([Fault("", "one_of", text)])
     if wanted.every_ms is not None:
         spec: CronSpec | IntervalSpec = IntervalSpec(wanted.every_ms, wanted.offset_ms)
     else:

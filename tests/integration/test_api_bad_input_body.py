@@ -91,6 +91,7 @@ INVALID = {
     "54 an array": (b"[]", ""),
     "54 a string": (b'"x"', ""),
     "54 a number": (b"1", ""),
+    "54 null": (b"null", ""),
     "58 unknown field": (b'{"name": "take_note", "data": {}, "x": 1}', "/x"),
     "58 unknown option": (
         opts('{"delay": 5}'),
@@ -262,6 +263,15 @@ def test_a_body_where_none_belongs_is_refused(api: ApiServer) -> None:
     assert api.post("/api/v1/queues/notes/resume", {"limit": 1}).status == 422
     answer = api.request("GET", "/api/v1/queue/metrics", {"x": 1})
     assert answer.status == 422
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'""', b"0"])
+@pytest.mark.usefixtures("nothing_changes")
+def test_a_body_that_may_be_missing_must_be_an_object(
+    api: ApiServer, body: bytes
+) -> None:
+    assert api.post("/api/v1/queue/clean/notes", body).status == 422
+    assert api.post("/api/v1/queues/notes/resume", body).status == 422
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10_001, "5", 1.5, None, True, 10**30])
