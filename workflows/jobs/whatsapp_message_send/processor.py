@@ -67,11 +67,11 @@ class WhatsAppSender:
             StoreUnavailableError: the database is busy; nothing changed.
         """
         message, verdict = self._prepare(payload, run)
-        if isinstance(verdict, Probe):
+        if isinstance(verdict, Probe) and self.transport.probe():
+            close_channel(self.storage, self.queue)
+            message, verdict = self._prepare(payload, run)
+        if isinstance(verdict, Probe):  # still down, or down again
             verdict = Defer(policy.PROBE_INTERVAL, "parked")
-            if self.transport.probe():
-                close_channel(self.storage, self.queue)
-                message, verdict = self._prepare(payload, run)
         if isinstance(verdict, Send):
             outcome = self.transport.send(message)
             message, verdict = self._record(message, outcome, run)
@@ -171,9 +171,7 @@ def _conclude(message: Message, verdict: Verdict) -> Result:
             raise Snooze(delay, why)
         case Fail(error):
             raise error
-        case Probe():
-            raise Snooze(policy.PROBE_INTERVAL, "parked")
-        case Send():
-            raise Snooze(policy.IN_FLIGHT_DELAY, "in_flight")
+        case Send() | Probe():  # pragma: no cover - acted upon before
+            raise AssertionError(verdict)
         case _:
             assert_never(verdict)
