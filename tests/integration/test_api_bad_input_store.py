@@ -135,9 +135,9 @@ def test_84_a_full_server_refuses_jobs_and_still_answers(
 
 
 def test_84_a_replica_refuses_writes(server: ValkeyServer, api: ApiServer) -> None:
-    server.client().execute_command("REPLICAOF", "127.0.0.1", "1")
+    server.client().replicaof("127.0.0.1", "1")
     refused(api, add)
-    server.client().execute_command("REPLICAOF", "NO", "ONE")
+    server.client().replicaof("NO", "ONE")
     recovers(api)
 
 
@@ -151,7 +151,7 @@ def test_84_a_server_busy_with_a_script_is_503(
         time.sleep(0.3)
         refused(api, add)
         refused(api, read)
-        client.execute_command("SCRIPT", "KILL")
+        client.script_kill()
         endless.result()
     recovers(api)
 
@@ -167,10 +167,8 @@ def test_84_a_password_set_meanwhile_is_a_refusal(
     client = server.client()
     client.config_set("requirepass", "secret")
     client.client_kill_filter(_type="normal", skipme=True)
-    for _ in range(2):
-        answer = add(api)
-        assert answer.status == 503
-    assert answer.code == "store_refused"
+    assert add(api).status == 503
+    refused(api, add, "store_refused")
     client.config_set("requirepass", "")
     recovers(api)
 
