@@ -11,7 +11,7 @@ from workflows.store import Minute, QueueInfo, WorkerInfo
 
 MINUTE_MS = 60_000
 WINDOW_MINUTES = 60  # what performance looks back over
-WORKER_ALIVE_MS = 30_000  # a process heard of within this time counts as alive
+WORKER_ALIVE_MS = 15_000  # three heartbeats; who is silent longer counts as gone
 LONG_WAIT_MS = 5 * MINUTE_MS  # the oldest waiting job becomes an alert
 
 Key = TypeVar("Key", bound=str)
@@ -139,7 +139,7 @@ def queue_alerts(
     pending = due + queue.counts.get(JobState.DELAYED, 0)
     if pending and not served:
         severity: Severity = "critical" if due else "warning"
-        text = f"{pending} jobs are pending and no living worker serves this queue"
+        text = f"pending jobs: {pending}, and no living worker serves this queue"
         alerts.append(Alert(queue.name, "no_worker", severity, text, pending))
     if queue.oldest_waiting_at is not None and not queue.paused:
         age = now - queue.oldest_waiting_at
@@ -147,10 +147,10 @@ def queue_alerts(
             text = f"the oldest waiting job waits for {age // 1000} s"
             alerts.append(Alert(queue.name, "oldest_waiting", "warning", text, age))
     if dead := queue.counts.get(JobState.FAILED, 0):
-        text = f"{dead} dead letters"
+        text = f"dead letters: {dead}"
         alerts.append(Alert(queue.name, "dead_letters", "warning", text, dead))
     if stalled := sum(minute.counts.get("stalled", 0) for minute in minutes):
-        text = f"{stalled} jobs lost their worker in the last hour"
+        text = f"jobs that lost their worker in the last hour: {stalled}"
         alerts.append(Alert(queue.name, "stalled", "warning", text, stalled))
     return alerts
 
