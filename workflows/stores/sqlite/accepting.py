@@ -1,40 +1,29 @@
 """Accepting jobs: enqueue, follow-ups, and what remembers a request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from workflows.engine.states import JobState
-from workflows.store import REQUEST_MEMORY_MS, Enqueued, EnqueueStatus, NewJob
+from workflows.store import Enqueued, EnqueueStatus, NewJob
+from workflows.stores.sqlite.memory import as_json, recall, remember
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.validation import due
 
 _CREATED = EnqueueStatus.CREATED
 
 _INSERT = """
-INSERT INTO jobs (id, queue, type, state, seq, priority, max_stalls, created_at, run_at,
-                  ready_at, expires_at, dedup_id, trace, headers, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO jobs (n, id, queue, type, state, seq, priority, max_stalls, created_at,
+                  run_at, ready_at, expires_at, dedup_id, trace)
+VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 """
-_FORGET = {
-    table: f"DELETE FROM {table} WHERE n IN "  # noqa: S608 - names of this module
-    f"(SELECT n FROM {table} WHERE n > 0 ORDER BY n LIMIT 0 + ?) AND at < ?"
-    for table in ("requests", "claims", "settled")
-}
-
-
-def as_json(values: Iterable[str | int]) -> str:
-    """Return a list that SQL can read with json_each."""
-    return msgspec.json.encode([*values]).decode()
 
 
 def enqueue(tx: Transaction, jobs: Sequence[NewJob], request_id: str) -> list[Enqueued]:
     """Accept jobs once per request id; see `Store.enqueue`."""
-    row = tx.execute(
-        "SELECT answers FROM requests WHERE id = ?", (request_id,)
-    ).fetchone()
-    if row is not None:
-        return _remembered(jobs, row[0])
+    remembered = recall(tx, "request", request_id)
+    if remembered is not None:
+        return _remembered(jobs, remembered)
     answers = insert(tx, jobs)
     if answers:
         _remember(tx, request_id, answers)
@@ -43,29 +32,18 @@ def enqueue(tx: Transaction, jobs: Sequence[NewJob], request_id: str) -> list[En
 
 def _remember(tx: Transaction, request_id: str, answers: list[Enqueued]) -> None:
     """Keep the answers; if all jobs were created, the request itself tells them."""
-    kept = None
+    kept = ""
     if any(answer.status is not _CREATED for answer in answers):
-        kept = msgspec.json.encode([(each.id, each.status) for each in answers])
-    tx.execute(
-        "INSERT INTO requests (id, at, answers) VALUES (?, ?, ?)",
-        (request_id, tx.now, kept),
-    )
-    forget(tx, "requests", 2)
+        pairs = [(answer.id, answer.status) for answer in answers]
+        kept = msgspec.json.encode(pairs).decode()
+    remember(tx, "request", request_id, kept)
 
 
-def _remembered(jobs: Sequence[NewJob], kept: bytes | None) -> list[Enqueued]:
-    if kept is None:
+def _remembered(jobs: Sequence[NewJob], kept: str) -> list[Enqueued]:
+    if not kept:
         return [Enqueued(job.id, _CREATED) for job in jobs]
-    pairs = msgspec.json.decode(kept, type=list[tuple[str, str]])
-    return [Enqueued(job_id, EnqueueStatus(status)) for job_id, status in pairs]
-
-
-def forget(tx: Transaction, table: str, limit: int) -> None:
-    """Drop up to `limit` of the oldest memories of a table, if their time is over.
-
-    Called wherever one is added, with a larger limit, so that no table grows for ever.
-    """
-    tx.execute(_FORGET[table], (limit, tx.now - REQUEST_MEMORY_MS))
+    pairs = msgspec.json.decode(kept, type=list[tuple[str, EnqueueStatus]])
+    return [Enqueued(*pair) for pair in pairs]
 
 
 def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
@@ -74,7 +52,7 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
         return []
     taken = _taken(tx, jobs)
     holders: dict[tuple[str, str], str] = {}
-    rows, answers = [], []
+    rows, messages, answers = [], [], []
     for job in jobs:
         if job.id in taken:
             answers.append(Enqueued(job.id, EnqueueStatus.DUPLICATE))
@@ -84,13 +62,18 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
             answers.append(Enqueued(holder, EnqueueStatus.DEDUPLICATED))
             continue
         taken.add(job.id)
-        rows.append(_row(tx, job))
+        n = tx.next_seq()  # its number for ever, and its first place
+        rows.append(_row(tx, job, n))
+        messages.append((n, job.headers, job.payload))
         answers.append(Enqueued(job.id, _CREATED))
-    queues = dict.fromkeys(row[1] for row in rows)
+    queues = dict.fromkeys(row[2] for row in rows)
     tx.executemany(
         "INSERT INTO queues (name) VALUES (?) ON CONFLICT DO NOTHING", zip(queues)
     )
     tx.executemany(_INSERT, rows)
+    tx.executemany(
+        "INSERT INTO messages (n, headers, payload) VALUES (?, ?, ?)", messages
+    )
     return answers
 
 
@@ -120,7 +103,7 @@ def _holder(
     return row[0] if row else None
 
 
-def _row(tx: Transaction, job: NewJob) -> tuple[object, ...]:
+def _row(tx: Transaction, job: NewJob, n: int) -> tuple[object, ...]:
     """Return the row of a job that is accepted, and count it."""
     now = tx.now
     run_at: int | None = due(now, job.delay_ms, job.run_at)
@@ -130,11 +113,11 @@ def _row(tx: Transaction, job: NewJob) -> tuple[object, ...]:
     tx.moved(job.queue, None, state)
     tx.total(job.queue, "enqueued", "enqueued")
     return (
+        n,
         job.id,
         job.queue,
         job.type,
         state.value,
-        tx.next_seq(),
         job.priority,
         job.max_stalls,
         now,
@@ -143,6 +126,4 @@ def _row(tx: Transaction, job: NewJob) -> tuple[object, ...]:
         None if job.expires_ms is None else now + job.expires_ms,
         job.dedup_id,
         job.trace,
-        job.headers,
-        job.payload,
     )

@@ -107,6 +107,14 @@ _INVARIANTS = (
         """,  # noqa: S608 - a number
     ),
     (
+        "job {} and its message are not together",
+        """
+        SELECT coalesce(id, 'number ' || messages.n)
+        FROM jobs FULL JOIN messages ON jobs.n = messages.n
+        WHERE jobs.n IS NULL OR messages.n IS NULL
+        """,
+    ),
+    (
         "an attempt belongs to no job (number {})",
         "SELECT DISTINCT job FROM attempts WHERE job NOT IN (SELECT n FROM jobs)",
     ),

@@ -11,7 +11,7 @@ import msgspec
 
 from workflows.engine.states import JobState
 from workflows.store import MAX_STEP, Claim, LeasedJob, QueueClaim
-from workflows.stores.sqlite.accepting import as_json, forget
+from workflows.stores.sqlite.memory import as_json, recall, remember
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.pending import expire_due, promote
 from workflows.stores.sqlite.queues import (
@@ -29,8 +29,8 @@ SELECT priority, seq, n, suspect, expires_at FROM jobs
 WHERE state = 'waiting' AND queue = ? AND type = ? AND suspect = ?
 """
 _LEASED = """
-n, id, queue, type, payload, headers, token, attempts + 1, stalls, priority, created_at,
-ready_at, first_started_at, started_at, expires_at, lease_until, trace
+n, id, queue, type, token, attempts + 1, stalls, priority, created_at, ready_at,
+first_started_at, started_at, expires_at, lease_until, trace
 """
 _GRANT = f"""
 UPDATE jobs SET state = 'active', owner = :owner, token = :token, extended = 0,
@@ -39,6 +39,9 @@ UPDATE jobs SET state = 'active', owner = :owner, token = :token, extended = 0,
 WHERE n IN (SELECT value FROM json_each(:numbers))
 RETURNING {_LEASED}
 """  # noqa: S608 - columns of this module
+_MESSAGES = """
+SELECT n, payload, headers FROM messages WHERE n IN (SELECT value FROM json_each(?))
+"""
 _HELD = f"""
 SELECT {_LEASED} FROM jobs
 WHERE n IN (SELECT value FROM json_each(?)) AND state = 'active' AND token = ?
@@ -174,16 +177,16 @@ class _Pick:
 
 def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | None]:
     """Grant leases; see `Store.exchange`. Returns the jobs and when to look again."""
-    row = tx.execute("SELECT jobs FROM claims WHERE token = ?", (wanted.id,)).fetchone()
-    if row is None:
+    granted = recall(tx, "claim", wanted.id)
+    if granted is None:
         promote(tx, MAX_STEP)
         expire_due(tx, MAX_STEP)
     rooms = _rooms(tx, wanted)
-    if row is None:
+    if granted is None:
         jobs = _grant(tx, wanted, _choose(tx, wanted, rooms))
         _use_windows(tx, rooms)
     else:
-        jobs = _held(tx, wanted.id, row[0])
+        jobs = _held(tx, wanted.id, granted)
     asked = wanted.slots + wanted.prefetch
     again = None if len(jobs) >= asked else _look_again(tx, wanted, rooms)
     return jobs, again
@@ -213,52 +216,53 @@ def _grant(tx: Transaction, wanted: Claim, heads: list[Head]) -> tuple[LeasedJob
     if not heads:
         return ()
     numbers = as_json(head.n for head in heads)
-    rows = tx.execute(
-        _GRANT,
-        {
-            "owner": wanted.owner,
-            "token": wanted.id,
-            "now": tx.now,
-            "lease_ms": wanted.lease_ms,
-            "numbers": numbers,
-        },
-    )
-    jobs = {row[0]: _leased(row) for row in rows}
+    parameters = {
+        "owner": wanted.owner,
+        "token": wanted.id,
+        "now": tx.now,
+        "lease_ms": wanted.lease_ms,
+        "numbers": numbers,
+    }
+    jobs = _leased(tx, numbers, tx.execute(_GRANT, parameters).fetchall())
     for queue, number in Counter(job.queue for job in jobs.values()).items():
         tx.moved(queue, JobState.WAITING, JobState.ACTIVE, number)
-    tx.execute(
-        "INSERT INTO claims (token, at, jobs) VALUES (?, ?, ?)",
-        (wanted.id, tx.now, numbers),
-    )
-    forget(tx, "claims", 2)
+    remember(tx, "claim", wanted.id, numbers)
     return tuple(jobs[head.n] for head in heads)
 
 
 def _held(tx: Transaction, token: str, numbers: str) -> tuple[LeasedJob, ...]:
     """Return what an earlier grant still holds, in its order."""
-    jobs = {row[0]: _leased(row) for row in tx.execute(_HELD, (numbers, token))}
+    jobs = _leased(tx, numbers, tx.execute(_HELD, (numbers, token)).fetchall())
     order = msgspec.json.decode(numbers, type=list[int])
     return tuple(jobs[n] for n in order if n in jobs)
 
 
-def _leased(row: tuple[Any, ...]) -> LeasedJob:
+def _leased(
+    tx: Transaction, numbers: str, rows: list[tuple[Any, ...]]
+) -> dict[int, LeasedJob]:
+    """Return granted jobs with their messages, by number."""
+    messages = {row[0]: row for row in tx.execute(_MESSAGES, (numbers,))}
+    return {row[0]: _leased_job(row, messages[row[0]]) for row in rows}
+
+
+def _leased_job(row: tuple[Any, ...], message: tuple[int, bytes, bytes]) -> LeasedJob:
     return LeasedJob(
         id=row[1],
         queue=row[2],
         type=row[3],
-        payload=row[4],
-        headers=row[5],
-        token=row[6],
-        attempt=row[7],
-        stalls=row[8],
-        priority=row[9],
-        created_at=row[10],
-        ready_at=row[11],
-        first_started_at=row[12],
-        started_at=row[13],
-        expires_at=row[14],
-        lease_until=row[15],
-        trace=row[16],
+        payload=message[1],
+        headers=message[2],
+        token=row[4],
+        attempt=row[5],
+        stalls=row[6],
+        priority=row[7],
+        created_at=row[8],
+        ready_at=row[9],
+        first_started_at=row[10],
+        started_at=row[11],
+        expires_at=row[12],
+        lease_until=row[13],
+        trace=row[14],
     )
 
 

@@ -3,19 +3,12 @@
 from collections.abc import Iterable
 
 from workflows.engine.states import JobState
-from workflows.store import REQUEST_MEMORY_MS
-from workflows.stores.sqlite.accepting import as_json, forget
+from workflows.stores.sqlite.memory import as_json, remember_settled_of
 from workflows.stores.sqlite.transaction import Transaction
 
 _NUMBERS = "(SELECT value FROM json_each(:numbers))"
-_REMEMBER = f"""
-INSERT INTO settled (job_id, token, at)
-SELECT id, settled_token, :now FROM jobs
-WHERE n IN {_NUMBERS} AND settled_token IS NOT NULL
-    AND coalesce(finished_at, :now) > :since
-ON CONFLICT DO NOTHING
-"""  # noqa: S608 - text of this module
 _DELETE_ATTEMPTS = f"DELETE FROM attempts WHERE job IN {_NUMBERS}"  # noqa: S608
+_DELETE_MESSAGES = f"DELETE FROM messages WHERE n IN {_NUMBERS}"  # noqa: S608
 _DELETE = f"""
 DELETE FROM jobs WHERE n IN {_NUMBERS} RETURNING queue, state
 """  # noqa: S608 - text of this module
@@ -27,27 +20,12 @@ def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
     Their newest settlements stay known for a while, so that one whose answer was lost
     can be sent again.
     """
-    parameters = {
-        "numbers": as_json(numbers),
-        "now": tx.now,
-        "since": tx.now - REQUEST_MEMORY_MS,
-    }
-    remembered = tx.execute(_REMEMBER, parameters).rowcount
-    if remembered > 0:
-        forget(tx, "settled", 2 * remembered)
+    as_list = as_json(numbers)
+    remember_settled_of(tx, as_list)
+    parameters = {"numbers": as_list}
     tx.execute(_DELETE_ATTEMPTS, parameters)
+    tx.execute(_DELETE_MESSAGES, parameters)
     deleted = tx.execute(_DELETE, parameters).fetchall()
     for queue, state in deleted:
         tx.moved(queue, JobState(state), None)
     return len(deleted)
-
-
-def remember_settled(tx: Transaction, pairs: list[tuple[str, str]]) -> None:
-    """Keep settlements that no job record shows any more."""
-    if pairs:
-        tx.executemany(
-            "INSERT INTO settled (job_id, token, at) VALUES (?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            [(*pair, tx.now) for pair in pairs],
-        )
-        forget(tx, "settled", 2 * len(pairs))

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from workflows.engine.states import JobState
 from workflows.store import Renewed, Swept
-from workflows.stores.sqlite.accepting import forget
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
+from workflows.stores.sqlite.memory import FORGET_STEP, forget
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import drop_expired_values
-
-FORGET_STEP = 5000  # old request ids that one sweep drops at most
 
 _RENEW = """
 UPDATE jobs SET lease_until = ?, lease_ms = ?, extended = 0
@@ -62,8 +60,7 @@ def renew(tx: Transaction, leases: Sequence[tuple[str, str]], lease_ms: int) -> 
 
 def sweep(tx: Transaction, interval_ms: int, limit: int) -> list[Swept]:
     """Extend leases after a gap, then take back those that ran out."""
-    for table in ("requests", "claims", "settled"):
-        forget(tx, table, FORGET_STEP)
+    forget(tx, FORGET_STEP)
     drop_expired_values(tx)
     (swept_at,) = tx.execute("SELECT swept_at FROM store").fetchone()
     swept: list[Swept] = []

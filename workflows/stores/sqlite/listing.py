@@ -10,12 +10,15 @@ import pysqlite3 as driver
 from workflows.engine.states import TERMINAL, DeadReason, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_HISTORY, Attempt, JobPage, JobRecord
-from workflows.stores.sqlite.accepting import as_json
+from workflows.stores.sqlite.memory import as_json
 from workflows.stores.sqlite.opening import Connection
 
 Position = tuple[float, float | str]  # where a job stands in the list of its state
 
-_JOBS = "SELECT * FROM jobs WHERE n IN (SELECT value FROM json_each(?))"
+_JOBS = """
+SELECT * FROM jobs JOIN messages USING (n)
+WHERE n IN (SELECT value FROM json_each(?))
+"""
 _ATTEMPTS = """
 SELECT job, attempt, started_at, ended_at, owner, outcome, failure FROM attempts
 WHERE job IN (SELECT value FROM json_each(?)) ORDER BY job, k

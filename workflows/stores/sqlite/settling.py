@@ -17,9 +17,15 @@ from workflows.store import (
     Settlement,
     SettleStatus,
 )
-from workflows.stores.sqlite.accepting import as_json, insert
-from workflows.stores.sqlite.deletion import delete_jobs, remember_settled
+from workflows.stores.sqlite.accepting import insert
+from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
+from workflows.stores.sqlite.memory import (
+    as_json,
+    recall,
+    remember_settled,
+    settled_key,
+)
 from workflows.stores.sqlite.queues import refund
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import put_value
@@ -75,8 +81,9 @@ class Settling:
 
     def _flush(self) -> None:
         self._endings.flush()
-        remember_settled(self._tx, self._superseded)
-        self._superseded.clear()
+        if self._superseded:
+            remember_settled(self._tx, self._superseded)
+            self._superseded.clear()
         if self._removed:
             delete_jobs(self._tx, self._removed)
             self._removed.clear()
@@ -84,12 +91,12 @@ class Settling:
     def _settled_before(self, settlement: Settlement) -> SettleStatus:
         self._flush()
         pair = (settlement.job_id, settlement.token)
-        row = self._tx.execute(
-            "SELECT 1 FROM jobs WHERE id = ? AND settled_token = ? "
-            "UNION ALL SELECT 1 FROM settled WHERE job_id = ? AND token = ?",
-            (*pair, *pair),
+        shown = self._tx.execute(
+            "SELECT 1 FROM jobs WHERE id = ? AND settled_token = ?", pair
         ).fetchone()
-        return SettleStatus.ALREADY if row else SettleStatus.LOST
+        if shown or recall(self._tx, "settled", settled_key(*pair)) is not None:
+            return SettleStatus.ALREADY
+        return SettleStatus.LOST
 
     def _settle(self, held: Held, settlement: Settlement) -> JobState:
         """End the lease in the way that the settlement says."""

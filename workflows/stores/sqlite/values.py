@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
-from workflows.stores.sqlite.accepting import as_json
+from workflows.stores.sqlite.memory import as_json
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 

@@ -45,12 +45,17 @@ CREATE TABLE jobs (
     dedup_id TEXT,
     reason TEXT,
     trace TEXT NOT NULL,
-    headers BLOB NOT NULL,
-    payload BLOB NOT NULL,
     failure BLOB NOT NULL DEFAULT x'',
     result BLOB,
     CHECK ((state = 'active') = (token IS NOT NULL)),
     CHECK ((state = 'active') = (lease_until IS NOT NULL))
+) STRICT;
+
+-- What a job carries: written once, so that no change of state writes it again.
+CREATE TABLE messages (
+    n INTEGER PRIMARY KEY,
+    headers BLOB NOT NULL,
+    payload BLOB NOT NULL
 ) STRICT;
 
 CREATE INDEX jobs_waiting ON jobs (queue, type, suspect, priority, seq)
@@ -91,30 +96,15 @@ CREATE TABLE attempts (
     PRIMARY KEY (job, k)
 ) STRICT, WITHOUT ROWID;
 
--- What callers may send again. Rows are in order of time, so the oldest go first.
-CREATE TABLE requests (
-    n INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    at INTEGER NOT NULL,
-    answers BLOB               -- NULL: every job was created
-) STRICT;
-
--- The leases that one claim granted: `jobs` is a JSON list of job numbers.
-CREATE TABLE claims (
-    n INTEGER PRIMARY KEY,
-    token TEXT NOT NULL UNIQUE,
-    at INTEGER NOT NULL,
-    jobs TEXT NOT NULL
-) STRICT;
-
--- Settlements that the job's own `settled_token` no longer shows.
-CREATE TABLE settled (
-    n INTEGER PRIMARY KEY,
-    job_id TEXT NOT NULL,
-    token TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    UNIQUE (job_id, token)
-) STRICT;
+-- What callers may send again, by when it was first said (in steps of `bucket`), so
+-- that the oldest go first: answers to requests, grants of claims, older settlements.
+CREATE TABLE memories (
+    bucket INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (bucket, kind, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queues (
     name TEXT PRIMARY KEY,

@@ -1,0 +1,90 @@
+"""What was said before: so that a caller whose answer was lost can ask again.
+
+Kept by buckets of five minutes, for at least REQUEST_MEMORY_MS.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from workflows.store import REQUEST_MEMORY_MS
+from workflows.stores.sqlite.transaction import Transaction
+
+BUCKET_MS = REQUEST_MEMORY_MS // 3
+FORGET_STEP = 5000  # memories that one sweep drops at most
+
+Kind = Literal["request", "claim", "settled"]
+
+_RECALL = """
+SELECT value FROM memories WHERE bucket IN (?, ?, ?, ?) AND kind = ? AND key = ?
+"""
+_REMEMBER = """
+INSERT INTO memories (bucket, kind, key, value) VALUES (?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+"""
+_REMEMBER_SETTLED = """
+INSERT INTO memories (bucket, kind, key, value)
+SELECT :bucket, 'settled', length(id) || ':' || id || settled_token, '' FROM jobs
+WHERE n IN (SELECT value FROM json_each(:numbers)) AND settled_token IS NOT NULL
+    AND coalesce(finished_at, :now) > :since
+ON CONFLICT DO NOTHING
+"""
+_FORGET = """
+DELETE FROM memories WHERE (bucket, kind, key) IN (
+    SELECT bucket, kind, key FROM memories WHERE bucket < ? LIMIT 0 + ?
+)
+"""
+
+
+def as_json(values: Iterable[str | int]) -> str:
+    """Return a list that SQL can read with json_each."""
+    return msgspec.json.encode([*values]).decode()
+
+
+def recall(tx: Transaction, kind: Kind, key: str) -> str | None:
+    """Return what is remembered under a key."""
+    bucket = tx.now // BUCKET_MS
+    row = tx.execute(
+        _RECALL, (bucket, bucket - 1, bucket - 2, bucket - 3, kind, key)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def remember(tx: Transaction, kind: Kind, key: str, value: str) -> None:
+    """Keep a memory, and drop two that are over, so that they never pile up."""
+    tx.execute(_REMEMBER, (tx.now // BUCKET_MS, kind, key, value))
+    forget(tx, 2)
+
+
+def remember_settled(tx: Transaction, pairs: Iterable[tuple[str, str]]) -> None:
+    """Keep settlements (job id, token) that the job will show no more."""
+    bucket = tx.now // BUCKET_MS
+    rows = [(bucket, "settled", settled_key(*pair), "") for pair in pairs]
+    tx.executemany(_REMEMBER, rows)
+    forget(tx, 2 * len(rows))
+
+
+def remember_settled_of(tx: Transaction, numbers: str) -> None:
+    """Keep the newest settlements of jobs that are about to be deleted."""
+    added = tx.execute(
+        _REMEMBER_SETTLED,
+        {
+            "bucket": tx.now // BUCKET_MS,
+            "numbers": numbers,
+            "now": tx.now,
+            "since": tx.now - REQUEST_MEMORY_MS,
+        },
+    ).rowcount
+    if added > 0:
+        forget(tx, 2 * added)
+
+
+def settled_key(job_id: str, token: str) -> str:
+    """Return the key of a settlement; the length keeps the two parts apart."""
+    return f"{len(job_id)}:{job_id}{token}"
+
+
+def forget(tx: Transaction, limit: int) -> None:
+    """Drop up to `limit` memories whose time is over."""
+    tx.execute(_FORGET, (tx.now // BUCKET_MS - 3, limit))
