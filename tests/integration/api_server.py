@@ -121,14 +121,10 @@ def free_port() -> int:
 
 @contextmanager
 def serve(
-    store_url: str,
-    folder: Path,
-    *,
-    application: str = "api.wsgi:application",
-    **env: str,
+    store_url: str, folder: Path, *, port: int = 0, **env: str
 ) -> Iterator[ApiServer]:
     """Run the API on a store until the block ends; keyword arguments: environment."""
-    port = free_port()
+    port = port or free_port()
     settings = {
         "WORKFLOWS_STORE": store_url,
         "WORKFLOWS_IMPORTS": "tests.integration.api_jobs",
@@ -142,7 +138,7 @@ def serve(
     config = str(ROOT / "deploy" / "gunicorn.conf.py")
     with (folder / "api.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", config, application],
+            [sys.executable, "-m", "gunicorn", "-c", config, "api.wsgi:application"],
             cwd=folder,
             env={**os.environ, **settings},
             stdout=log,
