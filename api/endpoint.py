@@ -12,7 +12,7 @@ from api.body import NO_BODY, BodyLimits, read_json
 from api.call import Call, RawReply, Reply, Shared
 from api.parameters import CURSOR, path_ids, query_values
 from api.problems import Code, Problem, invalid_body
-from api.routes import Route
+from api.route import Route
 from workflows.client import JobClient
 from workflows.client.faults import validation_faults
 

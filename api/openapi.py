@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.parameters import CURSOR_PATTERN, ID_PATTERN, QueryParameter
 from api.problems import PROBLEM_JSON, STATUS, Code
+from api.route import Route
 from workflows import __version__
-
-if TYPE_CHECKING:
-    from api.routes import Route
 
 REF = "#/components/schemas/{model}"
 COMMON_ERRORS = (400, 408, 413, 415, 422, 500)
@@ -24,7 +22,7 @@ UTC, durations integer milliseconds. Objects may gain fields at any time."""
 ModelRef = tuple[type[Any], JsonSchemaMode]
 
 
-def build_openapi(routes: Iterable["Route"]) -> dict[str, Any]:
+def build_openapi(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the description of the routes."""
     routes = tuple(routes)
     refs, schemas = _schemas(routes)
@@ -53,7 +51,7 @@ def build_openapi(routes: Iterable["Route"]) -> dict[str, Any]:
 
 
 def _schemas(
-    routes: Iterable["Route"],
+    routes: Iterable[Route],
 ) -> tuple[Mapping[ModelRef, Any], Mapping[str, Any]]:
     """Return a reference per model, and all schemas by name."""
     models: list[ModelRef] = []
@@ -69,7 +67,7 @@ def _schemas(
     return by_model, definitions.get("$defs", {})
 
 
-def _operation(route: "Route", refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
+def _operation(route: Route, refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
@@ -86,7 +84,7 @@ def _operation(route: "Route", refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
     return operation
 
 
-def _parameters(route: "Route") -> list[dict[str, Any]]:
+def _parameters(route: Route) -> list[dict[str, Any]]:
     ids = [
         {
             "name": name,
@@ -127,7 +125,7 @@ def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
     }
 
 
-def _responses(route: "Route", refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
+def _responses(route: Route, refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
     answers = {}
     for status in route.success:
         if route.data:

@@ -4,58 +4,18 @@ The guide's six stand under `/api/v1/queue`; all others under plural nouns, so t
 queue or job can be named so that two routes mean the same path.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
-from typing import Literal
 
 import msgspec
-from pydantic import BaseModel
 
 from api import schemas
-from api.call import Call, RawReply, Reply
+from api.call import Call, RawReply
 from api.openapi import build_openapi
 from api.parameters import CURSOR, LIMIT, QueryParameter
 from api.resources import exposition, jobs, monitoring, queues, schedules
+from api.route import Route
 from workflows.engine.states import JobState
-
-Role = Literal["public", "viewer", "operator", "admin"]
-Method = Literal["GET", "PUT", "POST", "DELETE"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One operation. `errors`: the codes that are special to it, per status.
-
-    `body_optional`: without a body, the model's defaults hold. `idempotent_by_key`:
-    the route takes an Idempotency-Key.
-    """
-
-    method: Method
-    path: str
-    role: Role
-    handler: Callable[[Call], Reply | RawReply]
-    tag: str
-    data: type[BaseModel] | None = None  # None: a RawReply of `media_type`
-    media_type: str = "application/json"
-    uses_store: bool = True
-    body: type[BaseModel] | None = None
-    body_optional: bool = False
-    query: tuple[QueryParameter, ...] = ()
-    success: tuple[int, ...] = (200,)
-    errors: tuple[int, ...] = ()
-    idempotent_by_key: bool = False
-
-    @property
-    def name(self) -> str:
-        """The operation's id, as in `queues_pause`."""
-        return f"{self.tag}_{self.handler.__name__}"
-
-    @property
-    def summary(self) -> str:
-        """The first line of what the handler says of itself."""
-        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
-
 
 STATE = QueryParameter(
     name="state",

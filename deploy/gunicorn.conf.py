@@ -7,6 +7,7 @@ relies on. `--bind` and friends on the command line win.
 import logging
 import sys
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from workflows.exceptions import SettingsError
@@ -31,7 +32,7 @@ backlog = 512
 max_requests = 20_000
 max_requests_jitter = 2000
 preload_app = False  # HUP must load new code; stores open after the fork
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat file, made safely
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 umask = 0o077
 control_socket_disable = True
 
