@@ -76,6 +76,16 @@ def test_only_one_of_two_transitions_of_an_order_wins(database: Database) -> Non
         assert not work.orders.save(first, first.expired())
 
 
+def test_an_order_whose_deadline_moved_is_not_closed(database: Database) -> None:
+    read = order(NOW)
+    extended = replace(read, expires_at=NOW + timedelta(hours=1), expiry_epoch=2)
+    with database.begin() as work:
+        work.orders.add(read)
+        assert work.orders.save(read, extended)
+        assert not work.orders.save(read, read.expired())
+        assert work.orders.get("ord_1001") == extended
+
+
 def test_an_exception_leaves_nothing_behind(database: Database) -> None:
     def fail_half_way() -> None:
         with database.begin() as work:

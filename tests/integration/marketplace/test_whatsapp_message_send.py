@@ -14,6 +14,7 @@ from workflows.marketplace.inbound import apply_status, record_inbound
 from workflows.marketplace.message import JobRun, Message, MessageStatus
 from workflows.marketplace.ports import Accepted, MessageTransport
 from workflows.marketplace.transports.graph import GraphTransport
+from workflows.marketplace.whatsapp_errors import SendFailure
 from workflows.store import Claim, QueueClaim
 
 SEED = {"phoneNumber": "+9779800000000", "message": "Hello!"}
@@ -264,6 +265,35 @@ def test_a_gateway_or_silence_is_ambiguous(
     assert "ambiguous" in failure(shop, job)
 
 
+@dataclass
+class OvertakenTransport:
+    """The status webhook is faster than the answer, which then gets lost."""
+
+    shop: Shop
+
+    def send(self, message: Message) -> SendFailure:
+        apply_status(
+            self.shop.storage,
+            message_id=message.id,
+            wamid="wamid.1",
+            status=MessageStatus.DELIVERED,
+            at=self.shop.now(),
+        )
+        return SendFailure(http_status=500, code=131016)
+
+    def probe(self) -> bool:
+        return True
+
+
+def test_a_failure_that_comes_after_a_webhook_changes_nothing(shop: Shop) -> None:
+    shop.sender = replace(shop.sender, transport=OvertakenTransport(shop))
+    job = shop.add(SEED)
+    shop.run_for(60)
+    assert shop.message_of(job).status is MessageStatus.DELIVERED
+    assert shop.result(job)["outcome"] == "noop:already_sent"
+    assert shop.job(job).attempts_made == 1
+
+
 # -- the account -----------------------------------------------------------------------
 
 
@@ -272,8 +302,10 @@ def test_wa_9_a_revoked_token_costs_one_call_and_loses_nothing(
 ) -> None:
     stub.configure(token="another")
     numbers = [f"+97798410001{n:02}" for n in range(40)]
-    jobs = [shop.add({"phoneNumber": n, "message": "Hi"}) for n in numbers]
-    shop.run_for(1)
+    jobs = []
+    for number in numbers:
+        jobs.append(shop.add({"phoneNumber": number, "message": "Hi"}))
+        shop.run_for(0.001)  # they come one after the other
     rows = [shop.message_of(job) for job in jobs]
     assert len(stub.calls()) == 1
     assert "190" in failure(shop, jobs[0])
