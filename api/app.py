@@ -1,5 +1,6 @@
 """Builds the WSGI application from its parts."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,9 +10,12 @@ from api.body import BodyLimits
 from api.call import Shared
 from api.endpoint import Endpoint
 from api.middleware import HostCheck, RequestContext
-from api.problems import PROBLEM_JSON, problem_of
+from api.problems import PROBLEM_JSON, Code, problem_of
 from api.routes import by_path
 from workflows.client import JobClient
+from workflows.exceptions import StoreError
+
+log = logging.getLogger(__name__)
 
 Application = falcon.App[falcon.Request, falcon.Response]
 
@@ -49,8 +53,15 @@ def _answer(
 ) -> None:
     """Answer with the problem that an exception means."""
     problem = problem_of(error)
+    request_id = req.context.request_id
+    if isinstance(error, StoreError):
+        facts = {"error": str(error), "request_id": request_id}
+        log.warning("store error in a request", extra=facts)
+    elif problem.code == Code.INTERNAL_ERROR:
+        facts = {"request_id": request_id}
+        log.error("unexpected error in a request", exc_info=error, extra=facts)
     resp.status = falcon.code_to_http_status(problem.status)
     resp.content_type = PROBLEM_JSON
-    resp.data = problem.body(instance=req.path, request_id=req.context.request_id)
+    resp.data = problem.body(instance=req.path, request_id=request_id)
     for name, value in problem.headers.items():
         resp.set_header(name, value)

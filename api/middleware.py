@@ -87,7 +87,7 @@ class HostCheck:
         target = req.env.get("RAW_URI", req.path)
         if not target.startswith("/") and target != "*":
             # An absolute target replaces the Host header.
-            authority = urlsplit(target).netloc
+            authority = re.split("[/?#]", target.partition("://")[2])[0]
         if not self._serves(authority):
             msg = "This server does not answer for the host in the request."
             raise Problem(Code.BAD_HOST, msg)
@@ -119,4 +119,5 @@ def _same_origin(req: falcon.Request, authority: str) -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return False
     origin = req.get_header("Origin")
-    return origin is None or urlsplit(origin).netloc.lower() == authority.lower()
+    own = {f"{scheme}://{authority.lower()}" for scheme in ("http", "https")}
+    return origin is None or origin.lower() in own

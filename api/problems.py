@@ -1,6 +1,5 @@
 """What goes wrong, as RFC 9457 problem bodies that also say `"success": false`."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -19,8 +18,6 @@ from workflows.exceptions import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-
-log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -141,7 +138,6 @@ def problem_of(error: Exception) -> Problem:
         return invalid_body([Fault(error.path, "invalid", str(error))])
     if isinstance(error, InvalidArgumentError):
         return Problem(Code.INVALID_ARGUMENT, str(error))
-    log.error("unexpected error in a request", exc_info=error)
     return Problem(Code.INTERNAL_ERROR, "The request id names the error in the log.")
 
 
@@ -159,14 +155,12 @@ def _from_falcon(error: falcon.HTTPError) -> Problem:
         return Problem(Code.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
     if 400 <= status < 500:
         return Problem(Code.BAD_REQUEST, error.title or "The request is malformed.")
-    log.error("error in a request", exc_info=error)
     return Problem(Code.INTERNAL_ERROR, "The request id names the error in the log.")
 
 
 def _from_store(error: StoreError) -> Problem:
-    """Map what the store raises. The text may name hosts: it goes to the log only."""
+    """Map what the store raises. Its text may name hosts: it is for the log only."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    log.warning("store error in a request", extra={"error": str(error)})
     if isinstance(error, StoreFullError):
         text = "The store is full; nothing was accepted. Try again later."
         return Problem(Code.STORE_FULL, text, headers=headers)

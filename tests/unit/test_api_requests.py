@@ -13,6 +13,7 @@ from api.problems import Code, Problem
 from api.schemas import format_time, parse_time
 from tests.unit.api_stand_in import UnreachableStore
 from workflows.client import JobClient
+from workflows.store import QueueInfo
 
 
 @pytest.fixture
@@ -62,6 +63,9 @@ def test_other_hosts_are_refused(http: falcon.testing.TestClient, host: str) -> 
     [
         {"Origin": "http://evil.test"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://localhost:81"},
+        {"Origin": ""},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
     ],
@@ -150,6 +154,25 @@ def test_each_request_is_logged_once_without_its_raw_path(
     assert "\n" not in facts["path"]
     assert "\x1b" not in facts["path"]
     assert "secret" not in str(facts)
+
+
+def test_an_unexpected_error_is_500_and_the_log_has_its_request_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(JobClient):
+        def queues(self) -> list[QueueInfo]:
+            msg = "password=hunter2"
+            raise RuntimeError(msg)
+
+    app = create_app(Broken(UnreachableStore(), {}, str), new_id=lambda: "r-1")
+    http = falcon.testing.TestClient(app, headers={"Host": "localhost"})
+    result = http.simulate_get("/api/v1/queue/metrics")
+    assert result.status_code == 500
+    assert result.json["code"] == "internal_error"
+    assert "hunter2" not in result.text
+    (record,) = (line for line in caplog.records if line.name == "api.app")
+    assert record.exc_info is not None
+    assert record.__dict__["request_id"] == "r-1"
 
 
 def test_health_checks_are_not_logged(
