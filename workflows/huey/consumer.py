@@ -154,13 +154,20 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
             kill_stuck=self.forks,
         )
         process = JobProcess(
-            huey.store, self._handler, options, stop_wanted=self._stop_wanted
+            huey.store,
+            self._handler,
+            options,
+            stop_wanted=self._stop_wanted,
+            on_revocations=self._hear_revocations,
         )
         process.start()
         if process.loop is not None:
             self._async = AsyncSlots(process.loop, self._handler)
             self._async.start()
         return process
+
+    def _hear_revocations(self, exist: bool) -> None:
+        self.huey.revocations_exist = exist
 
     def _stop_wanted(self) -> bool:
         return self.orphaned or bool(self.stop_flag.is_set())

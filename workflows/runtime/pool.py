@@ -59,7 +59,8 @@ class Pool:
     """Slots of one kind in one process. Thread-safe.
 
     `leases` is shared by the pools of the process: every lease from grant to
-    settlement; the keeper renews what is in it.
+    settlement; the keeper renews what is in it. `on_revocations` hears of each claim,
+    before its jobs start, whether Huey's revoke keys exist.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Pool:
         options: PoolOptions,
         leases: dict[LeaseKey, Lease],
         new_id: Callable[[], str],
+        on_revocations: Callable[[bool], None],
     ) -> None:
         self._store = store
         self._options = options
         self._leases = leases
         self._new_id = new_id
+        self._on_revocations = on_revocations
         self._cond = threading.Condition()
         self._buffer: deque[Lease] = deque()
         self._pending: deque[Ended] = deque()
@@ -89,7 +92,6 @@ class Pool:
         self._finished = 0
         self.capacity = options.capacity
         self.stopping = False
-        self.revocations = False
 
     # -- slots -----------------------------------------------------------------------
 
@@ -309,7 +311,7 @@ class Pool:
 
     def _granted(self, claim: Claim, sent: int, answer: Exchanged) -> None:
         self._unanswered = None
-        self.revocations = answer.revocations
+        self._on_revocations(answer.revocations)
         now = boot_ns()
         for job in answer.jobs:
             self._hold(job, sent + claim.lease_ms * MS, now)

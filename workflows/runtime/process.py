@@ -49,8 +49,10 @@ class JobProcess:
         options: ProcessOptions,
         *,
         stop_wanted: Callable[[], bool],
+        on_revocations: Callable[[bool], None],
     ) -> None:
         self.store = store
+        self._on_revocations = on_revocations
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._options = options
         self._started_at = int(time.time() * 1000)
@@ -119,7 +121,7 @@ class JobProcess:
             capacity=slots,
             lease_ms=self._options.lease_ms,
         )
-        return Pool(self.store, options, self._leases, new_id)
+        return Pool(self.store, options, self._leases, new_id, self._on_revocations)
 
     def _describe(self, running: int) -> WorkerInfo:
         options = self._options
