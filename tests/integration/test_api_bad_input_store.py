@@ -19,6 +19,7 @@ import pytest
 import redis
 
 from tests.integration.api_server import Answer, ApiServer, serve
+from tests.integration.faulty_link import FaultyLink
 from tests.servers import ValkeyServer
 
 METRICS = "/api/v1/queue/metrics"
@@ -204,6 +205,39 @@ def test_84_a_wrong_database_number_is_a_clear_503(
     with serve(server.url.removesuffix("/0") + "/99", tmp_path) as api:
         answer = add(api)
         assert answer.status == 503
+
+
+def test_84_a_lost_reply_is_unknown_and_the_repeat_adds_nothing_twice(
+    server: ValkeyServer, tmp_path: Path
+) -> None:
+    with (
+        FaultyLink(server.port) as link,
+        serve(f"redis://127.0.0.1:{link.port}/0", tmp_path) as api,
+    ):
+        assert add(api).status == 201
+        link.lose_replies = True
+        lost = api.post(JOBS, NOTE, Idempotency_Key="order-7")
+        assert lost.status == 503
+        assert link.lost > 0
+        link.lose_replies = False
+        first = api.post(JOBS, NOTE, Idempotency_Key="order-7")
+        again = api.post(JOBS, NOTE, Idempotency_Key="order-7")
+        assert (first.status, again.status) == (201, 201)
+        assert first.data == again.data
+        assert api.get(f"{METRICS}/notes").data["waiting"] == 2
+
+
+def test_84_a_slow_server_is_503_in_time(server: ValkeyServer, tmp_path: Path) -> None:
+    with (
+        FaultyLink(server.port) as link,
+        serve(f"redis://127.0.0.1:{link.port}/0", tmp_path) as api,
+    ):
+        assert add(api).status == 201
+        link.delay = 5.0
+        refused(api, add)
+        refused(api, read)
+        link.delay = 0.0
+        recovers(api)
 
 
 # -- SQLite ---------------------------------------------------------------------------
