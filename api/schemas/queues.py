@@ -29,10 +29,15 @@ class StateCounts(View):
     expired: int
 
 
-class QueueMetrics(StateCounts):
-    """A queue in numbers."""
+class NamedQueue(View):
+    """The queue that the numbers are of."""
 
     queue_name: str
+
+
+class QueueMetrics(StateCounts, NamedQueue):  # the name comes first, as in the guide
+    """A queue in numbers."""
+
     paused: bool
     oldest_waiting_ms: int | None
 
