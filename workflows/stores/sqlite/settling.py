@@ -108,11 +108,11 @@ class Settling:
             self._linger(held)
         else:
             self._endings.free(held)
+        if isinstance(settlement, Complete | Bury) and settlement.remove:
+            self._removed.append(held.n)
         if settlement.jobs or settlement.values or settlement.join:
             self._flush()
             self._write_follow_ups(settlement)
-        if isinstance(settlement, Complete | Bury) and settlement.remove:
-            self._removed.append(held.n)
         return state
 
     # -- one move per kind --
@@ -184,10 +184,10 @@ class Settling:
         ).rowcount
         if lingered:
             free_values(self._tx, [pair])
-        self._write_follow_ups(settlement)
         row = self._tx.execute(
             "SELECT state FROM jobs WHERE id = ?", (settlement.job_id,)
         ).fetchone()
+        self._write_follow_ups(settlement)
         return SettleStatus.OK, JobState(row[0]) if row else None
 
     # -- follow-ups --
