@@ -102,8 +102,10 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     # -- Huey's seams ----------------------------------------------------------------
 
     def get_storage(self, **options: Any) -> HueyStorage:
-        """Return the storage face of the store."""
-        return HueyStorage(self.name, self.store, utc=self.utc, **options)
+        """Return the storage face of the store; `dequeue` here does not block."""
+        storage = HueyStorage(self.name, self.store, utc=self.utc, **options)
+        storage.blocking = False
+        return storage
 
     def get_task_wrapper_class(self) -> type[JobWrapper]:
         """Return what decorated functions become."""
@@ -145,6 +147,13 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if getattr(task, "lease", None) is None:
             return super().execute(task, timestamp)
         return run_claimed(self, task, timestamp)
+
+    def add_schedule(self, task: Task) -> None:
+        """Keep a task until its eta: it is a delayed job like any other."""
+        if self._immediate:
+            super().add_schedule(task)
+        else:
+            self.enqueue_tasks([task])
 
     def serialize_task(self, task: Task) -> bytes:
         """Return a task as tagged JSON."""

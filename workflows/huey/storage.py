@@ -55,6 +55,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         super().__init__(name)
         self.store = store
         self.queue = name
+        self.schedule = f"{name}.schedule"
         self._utc = utc
         self._read_timeout = read_timeout
         self._lock_prefix = f"{name}.lock."
@@ -93,8 +94,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
 
     def queue_size(self) -> int:
         """Return how many wait; leased ones do not count."""
-        info = self.store.get_queue(self.queue)
-        return info.counts[JobState.WAITING] if info else 0
+        return self._count(self.queue, JobState.WAITING)
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         """Return what waits, next first."""
@@ -105,39 +105,43 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         while self.store.drain(self.queue).more:
             pass
 
-    # -- schedule --------------------------------------------------------------------
+    # -- schedule ----------------------------------------------------------------------
+    # Opaque messages lie in a queue of their own, which nobody claims from: here the
+    # caller says what is due, not the store's clock. Their headers hold the due time.
 
     def add_to_schedule(self, data: bytes, ts: dt.datetime) -> None:
         """Keep a message until `ts` (naive, UTC if the instance uses UTC)."""
-        self._add(data, run_at=self._ms(ts))
+        due = self._ms(ts)
+        self._add(data, queue=self.schedule, headers=b"%d" % due, priority=due)
 
     def read_schedule(self, ts: dt.datetime) -> list[bytes]:
         """Take away what is due at `ts`, soonest first; of two callers one gets it."""
-        due, now = [], self._ms(ts)
-        for job in [*self.records(JobState.DELAYED), *self.records(JobState.WAITING)]:
-            if job.type != RAW_TYPE or not job.headers:
-                continue
+        taken, now = [], self._ms(ts)
+        for job in self.records(JobState.WAITING, queue=self.schedule):
             if int(job.headers) > now:
-                continue
+                break
             try:
                 self.store.remove(job.id)
             except NotFoundError:
                 continue
-            due.append(job.payload)
-        return due
+            taken.append(job.payload)
+        return taken
 
     def schedule_size(self) -> int:
-        """Return how many are delayed."""
-        info = self.store.get_queue(self.queue)
-        return info.counts[JobState.DELAYED] if info else 0
+        """Return how many are scheduled: opaque messages and delayed jobs."""
+        opaque = self._count(self.schedule, JobState.WAITING)
+        return opaque + self._count(self.queue, JobState.DELAYED)
 
     def scheduled_items(self, limit: int | None = None) -> list[bytes]:
-        """Return what is delayed, soonest first."""
-        return [job.payload for job in self.records(JobState.DELAYED, limit)]
+        """Return the scheduled messages, soonest first."""
+        records = self.records(JobState.WAITING, limit, queue=self.schedule)
+        return [job.payload for job in records]
 
     def flush_schedule(self) -> None:
-        """Delete all that is delayed."""
-        for job in [*self.records(JobState.DELAYED)]:
+        """Delete all that is scheduled."""
+        while self.store.drain(self.schedule).more:
+            pass
+        for job in self.records(JobState.DELAYED):
             self.store.remove(job.id)
 
     # -- values ----------------------------------------------------------------------
@@ -239,30 +243,42 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
 
     # -- inside ----------------------------------------------------------------------
 
-    def records(self, state: JobState, limit: int | None = None) -> list[JobRecord]:
-        """Return jobs of this queue in a state, in the store's order."""
+    def records(
+        self, state: JobState, limit: int | None = None, *, queue: str | None = None
+    ) -> list[JobRecord]:
+        """Return jobs of this instance's queue in a state, in the store's order."""
         jobs: list[JobRecord] = []
         cursor: str | None = None
         while limit is None or len(jobs) < limit:
             step = MAX_STEP if limit is None else min(limit - len(jobs), MAX_STEP)
-            page = self.store.list_jobs(self.queue, state, limit=step, cursor=cursor)
+            page = self.store.list_jobs(
+                queue or self.queue, state, limit=step, cursor=cursor
+            )
             jobs += page.jobs
             cursor = page.cursor
             if cursor is None:
                 break
         return jobs
 
+    def _count(self, queue: str, state: JobState) -> int:
+        info = self.store.get_queue(queue)
+        return info.counts[state] if info else 0
+
     def _add(
-        self, data: bytes, *, priority: float = 0, run_at: int | None = None
+        self,
+        data: bytes,
+        *,
+        priority: float,
+        queue: str | None = None,
+        headers: bytes = b"",
     ) -> None:
         job = NewJob(
             id=new_id(),
-            queue=self.queue,
+            queue=queue or self.queue,
             type=RAW_TYPE,
             payload=bytes(data),
-            headers=b"" if run_at is None else b"%d" % run_at,
+            headers=headers,
             priority=priority,
-            run_at=run_at,
         )
         self.store.enqueue([job], request_id=new_id())
 
