@@ -103,7 +103,8 @@ class Claim:
     stalled before (*suspects*) are granted only within `slots`, at most `suspects`
     of them; the others are passed over. `id` is fresh per claim and becomes the lease
     token of every job it grants. A repeated id returns only those jobs that this token
-    still holds, as they are now (a claim that got nothing may be answered anew).
+    still holds, as they are now. A claim that got nothing, or that holds nothing any
+    more when it is repeated later than `lease_ms`, may be answered anew.
     """
 
     id: str
@@ -169,7 +170,8 @@ class Settlement:
     """The end of one lease, fenced by (job_id, token). Use a subclass.
 
     `jobs` are enqueued, `values` written, `join` reported and all locks of the lease
-    freed in the same write. Follow-up jobs whose id or dedup_id is taken are skipped.
+    freed in the same write. Follow-up jobs whose id or dedup_id is taken are skipped
+    (what the end of this job frees, and the id of a record not kept, is not taken).
     A lease that ran out holds until it is swept.
 
     If somebody asked to cancel the job, a Retry or Release (and a stall) does not make

@@ -78,6 +78,20 @@ def test_a_follow_up_may_take_the_dedup_id_that_its_parent_frees(store: Store) -
     assert store.get_job("c") is None
 
 
+def test_a_follow_up_may_take_the_id_of_a_record_that_is_not_kept(
+    store: Store,
+) -> None:
+    run(store, "a")
+    jobs = (new("a", payload=b"again"),)
+    answer = store.exchange([Complete(job_id="a", token="t", jobs=jobs, remove=True)])
+    assert answer.states == (JobState.COMPLETED,)
+    record = job(store, "a")
+    assert (record.state, record.payload) == (JobState.WAITING, b"again")
+    assert record.attempts == ()
+    assert taken(store, "u") == ["a"]
+    assert store.fsck() == []
+
+
 def test_a_repeated_settlement_enqueues_its_follow_ups_once(store: Store) -> None:
     run(store, "a")
     end = Complete(job_id="a", token="t", jobs=(new("b"),))

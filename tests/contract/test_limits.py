@@ -198,6 +198,17 @@ def test_a_full_window_says_when_to_look_again(
     assert 0 < answer.next_in_ms <= 600
 
 
+def test_a_claim_that_fills_the_window_says_when_to_look_again(
+    store: Store, clock: ManualClock
+) -> None:
+    store.declare_queue("mail", QueueLimits(rate_max=1, rate_ms=1000))
+    add(store, "a", "b")
+    answer = store.exchange(claim=claim("t", 2))
+    assert [leased.id for leased in answer.jobs] == ["a"]
+    assert answer.next_in_ms is not None
+    assert 0 < answer.next_in_ms <= 1000
+
+
 def test_a_retry_takes_a_slot_of_the_rate(store: Store) -> None:
     store.declare_queue("mail", QueueLimits(rate_max=2, rate_ms=1000))
     add(store, "a", "b")

@@ -85,9 +85,9 @@ class Exchange(Values, Upkeep):
             self._lingering[pair] = lease
         else:
             self._free(lease)
-        self._write_follow_ups(settlement)
         if isinstance(settlement, Complete | Bury) and settlement.remove:
             del self._jobs[job.new.id]
+        self._write_follow_ups(settlement)
         return SettleStatus.OK, job.state
 
     def _return(self, settlement: Return, job: Job | None) -> JobState | None:
@@ -272,7 +272,8 @@ class Exchange(Values, Upkeep):
                 for job in delayed
                 if job.run_at is not None and job.new.type in wanted.types
             ]
-            if self._room(wanted.queue) == 0 and queue.window_is_open(now):
+            left = [job for job in self._claimable(wanted) if not job.stalls]
+            if left and self._room(wanted.queue) == 0 and queue.window_is_open(now):
                 assert queue.window_start is not None
                 times.append(queue.window_start + (queue.limits.rate_ms or 0))
         return max(0, min(times) - now) if times else None

@@ -75,7 +75,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.tokens = 0
         self.sends = 0
         self.requests: list[tuple[str, list[NewJob]]] = []
-        self.claims: list[Claim] = []
+        self.claims: list[tuple[Claim, int]] = []
         self.pairs: list[tuple[str, str]] = []
         self.sent: list[Settlement] = []
 
@@ -143,10 +143,17 @@ class StoresAgree(RuleBasedStateMachine):
         self.exchange([], self.make_claim(draw))
 
     def claim_again(self, draw: Draw) -> None:
-        if self.claims:
+        claims = [claim for claim, sent in self.claims if self.remembered(claim, sent)]
+        if claims:
             self.steps += 1
-            claim = draw(st.sampled_from(self.claims[-5:]))
+            claim = draw(st.sampled_from(claims[-5:]))
             self.world.exchange([], claim, fresh=False)
+
+    def remembered(self, claim: Claim, sent: int) -> bool:
+        """Whether a claim must be known as a repeat."""
+        leases = self.world.oracle._leases()
+        held = any(lease.token == claim.id for lease in leases)
+        return held or self.world.clock.now < sent + claim.lease_ms
 
     def settle(self, draw: Draw) -> None:
         self.exchange(self.make_settlements(draw), None)
@@ -179,13 +186,13 @@ class StoresAgree(RuleBasedStateMachine):
 
     def sleep(self, ms: int) -> None:
         self.steps += 1
-        self.world.clock.advance(ms)
+        self.world.sleep(ms)
 
     def exchange(self, settlements: list[Settlement], claim: Claim | None) -> None:
         self.steps += 1
         answer = self.world.exchange(settlements, claim, fresh=True)
         if claim is not None and answer.jobs:
-            self.claims.append(claim)
+            self.claims.append((claim, self.world.clock.now))
             self.pairs += [(job.id, job.token) for job in answer.jobs]
         self.sent += settlements
 
@@ -250,7 +257,7 @@ class StoresAgree(RuleBasedStateMachine):
         """Ids sent before may be forgotten: none of them is sent again."""
         if rare == 0:
             self.sleep(LONG_MS)
-            for sent in (self.requests, self.claims, self.pairs, self.sent):
+            for sent in (self.requests, self.pairs, self.sent):
                 sent.clear()
 
     # -- operators --

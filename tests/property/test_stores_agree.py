@@ -2,7 +2,8 @@
 
 `HYPOTHESIS_PROFILE=full` runs the long form (>= 200 programs of >= 50 steps, every
 operation >= 500 times, asserted); the default is a quick one, `short` a sample.
-The seed is fixed: a run can be repeated, and repeats give the same states.
+The seed is fixed: a run can be repeated, and repeats give the same states. A failure
+shows its whole program; `PROPERTY_SHRINK=1` looks for the shortest first.
 """
 
 import os
@@ -40,6 +41,9 @@ PROFILES = {
     "full": Profile(500, 120, enough=True),
 }
 PROFILE = PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", ""), PROFILES["quick"])
+PHASES = [Phase.generate]
+if os.environ.get("PROPERTY_SHRINK"):  # takes minutes, leaves the shortest program
+    PHASES.append(Phase.shrink)
 KINDS = os.environ.get("PROPERTY_ADAPTERS", " ".join(ADAPTERS)).split()
 
 
@@ -76,7 +80,8 @@ def play(opener: Opener, programs: int, steps: int) -> Run:
             deadline=None,
             derandomize=True,
             database=None,
-            phases=(Phase.generate, Phase.shrink),
+            phases=PHASES,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )

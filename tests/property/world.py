@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from tests.clock import ManualClock
@@ -12,10 +14,12 @@ from workflows.engine.states import JobState
 from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
 from workflows.store import (
     MAX_STEP,
+    Claim,
     Exchanged,
     JobPage,
     Minute,
     QueueInfo,
+    Settlement,
     Store,
     WorkerInfo,
 )
@@ -33,72 +37,98 @@ class World:
         self.adapters = dict(adapters)
         self.calls: Counter[str] = Counter()
         self.broken = False
+        self._program: list[str] = []
 
     def call(self, name: str, *args: Any, **options: Any) -> Any:
         """Call all; return the oracle's answer once every adapter gave the same."""
-        self.calls[name] += 1
-        self.broken = True  # until it is known to be right
-        expected = answer(getattr(self.oracle, name), args, options)
-        for kind, adapter in self.adapters.items():
-            got = answer(getattr(adapter, name), args, options)
-            agreed = agree(expected, got)
-            assert agreed, (
-                f"{name}{args}{options or ''}:\n{kind:>8}: {got!r}\n"
-                f"{'oracle':>8}: {expected!r}"
-            )
-        self.broken = False
+        with self._step(name, *args, **options):
+            expected = answer(getattr(self.oracle, name), args, options)
+            for kind, adapter in self.adapters.items():
+                got = answer(getattr(adapter, name), args, options)
+                compare(kind, got, expected)
         return expected
 
-    def exchange(self, settlements: Any, claim: Any, *, fresh: bool) -> Exchanged:
+    def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None, *, fresh: bool
+    ) -> Exchanged:
         """Exchange; a repeated claim is free in when it says to look again."""
         for settlement in settlements:
             self.calls[f"settle {type(settlement).__name__}"] += 1
         self.calls["claim" if fresh else "claim again"] += claim is not None
-        self.calls["exchange"] += 1
-        self.broken = True
-        expected = self.oracle.exchange(settlements, claim)
-        for kind, adapter in self.adapters.items():
-            got = adapter.exchange(settlements, claim)
-            same = replace(got, next_in_ms=expected.next_in_ms) == expected
-            assert same, (
-                f"exchange({settlements}, {claim}):\n{kind:>8}: {got!r}\n"
-                f"{'oracle':>8}: {expected!r}"
-            )
-            if fresh and claim is not None:
-                assert soon_enough(got.next_in_ms, expected.next_in_ms), (
-                    f"exchange({settlements}, {claim}): {kind} looks again in "
-                    f"{got.next_in_ms} ms, the oracle in {expected.next_in_ms} ms"
-                )
-        self.broken = False
+        with self._step("exchange", settlements, claim):
+            expected = self.oracle.exchange(settlements, claim)
+            for kind, adapter in self.adapters.items():
+                got = adapter.exchange(settlements, claim)
+                bound = expected.next_in_ms
+                compare(kind, replace(got, next_in_ms=bound), expected)
+                if (
+                    fresh
+                    and claim is not None
+                    and not soon_enough(got.next_in_ms, bound)
+                ):
+                    msg = f"{kind} looks again in {got.next_in_ms} ms, not {bound}"
+                    raise AssertionError(msg)
         return expected
 
     def pages(self, queue: str, state: JobState, limit: int) -> None:
         """Read a list page by page, each store with its own cursors."""
-        self.calls["list_jobs"] += 1
-        self.broken = True
-        stores = {"oracle": self.oracle, **self.adapters}
-        lists = {name: whole(s, queue, state, limit) for name, s in stores.items()}
-        for kind in self.adapters:
-            assert lists[kind] == lists["oracle"], (
-                f"{kind}: {state} jobs of {queue} by {limit}"
-            )
-        self.broken = False
+        with self._step("list_jobs", queue, state, limit):
+            expected = whole(self.oracle, queue, state, limit)
+            for kind, adapter in self.adapters.items():
+                compare(kind, whole(adapter, queue, state, limit), expected)
+
+    def sleep(self, ms: int) -> None:
+        """Let time pass."""
+        with self._step("sleep", ms):
+            self.clock.advance(ms)
 
     def check(self) -> str:
         """Compare everything that can be read, check all; return a digest of it."""
-        self.calls["fsck"] += 1
-        expected = snapshot(self.oracle)
-        faults = self.oracle.fsck()
-        assert faults == [], f"oracle: {faults}"
-        for kind, adapter in self.adapters.items():
-            got = snapshot(adapter)
-            for part, value in expected.items():
-                assert got[part] == value, (
-                    f"{part}:\n{kind:>8}: {got[part]!r}\n{'oracle':>8}: {value!r}"
-                )
-            faults = adapter.fsck()
-            assert faults == [], f"{kind}: {faults}"
+        with self._step("fsck"):
+            expected = snapshot(self.oracle)
+            compare("the oracle's fsck", self.oracle.fsck(), [])
+            for kind, adapter in self.adapters.items():
+                got = snapshot(adapter)
+                for part, value in expected.items():
+                    compare(f"{kind}, {part}", got[part], value)
+                compare(f"{kind}, fsck", adapter.fsck(), [])
         return hashlib.sha256(repr(expected).encode()).hexdigest()
+
+    @contextmanager
+    def _step(self, name: str, *args: Any, **options: Any) -> Iterator[None]:
+        """Note the step; a difference shows the program that led to it."""
+        self.calls[name] += 1
+        shown = [brief(arg) for arg in args]
+        shown += [f"{key}={brief(value)}" for key, value in options.items()]
+        self._program.append(f"{name}({', '.join(shown)})")
+        try:
+            yield
+        except BaseException as error:
+            self.broken = True
+            error.add_note("after the program:\n  " + "\n  ".join(self._program))
+            raise
+
+
+def compare(kind: str, got: Any, expected: Any) -> None:
+    """Compare kinds too: True is not 1."""
+    if got == expected and type(got) is type(expected):
+        return
+    message = f"{kind} differs:\n  it: {brief(got)}\n  oracle: {brief(expected)}"
+    raise AssertionError(message)
+
+
+def brief(value: Any) -> str:
+    """Show records without the fields that have their default."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(brief(one) for one in value)}]"
+    if not is_dataclass(value):
+        return repr(value) if not isinstance(value, StrEnum) else value.value
+    shown = [
+        f"{one.name}={brief(getattr(value, one.name))}"
+        for one in fields(value)
+        if getattr(value, one.name) != one.default
+    ]
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
 def answer(act: Callable[..., Any], args: Any, options: Any) -> Any:
@@ -107,11 +137,6 @@ def answer(act: Callable[..., Any], args: Any, options: Any) -> Any:
         return plain(act(*args, **options))
     except REFUSALS as error:
         return next(kind.__name__ for kind in REFUSALS if isinstance(error, kind))
-
-
-def agree(expected: Any, got: Any) -> bool:
-    """Compare kinds too: True is not 1."""
-    return bool(expected == got) and type(expected) is type(got)
 
 
 def soon_enough(got: int | None, bound: int | None) -> bool:
