@@ -23,7 +23,7 @@ def enqueue(tx: Transaction, jobs: Sequence[NewJob], request_id: str) -> list[En
     """Accept jobs once per request id; see `Store.enqueue`."""
     remembered = recall(tx, "request", request_id)
     if remembered is not None:
-        return _remembered(jobs, remembered)
+        return _remembered(remembered)
     answers = insert(tx, jobs)
     if answers:
         _remember(tx, request_id, answers)
@@ -31,19 +31,20 @@ def enqueue(tx: Transaction, jobs: Sequence[NewJob], request_id: str) -> list[En
 
 
 def _remember(tx: Transaction, request_id: str, answers: list[Enqueued]) -> None:
-    """Keep the answers; if all jobs were created, the request itself tells them."""
-    kept = ""
-    if any(answer.status is not _CREATED for answer in answers):
-        pairs = [(answer.id, answer.status) for answer in answers]
-        kept = msgspec.json.encode(pairs).decode()
-    remember(tx, "request", request_id, kept)
+    """Keep the answers: the id where a job was created, else id and status."""
+    kept = [
+        answer.id if answer.status is _CREATED else (answer.id, answer.status)
+        for answer in answers
+    ]
+    remember(tx, "request", request_id, msgspec.json.encode(kept).decode())
 
 
-def _remembered(jobs: Sequence[NewJob], kept: str) -> list[Enqueued]:
-    if not kept:
-        return [Enqueued(job.id, _CREATED) for job in jobs]
-    pairs = msgspec.json.decode(kept, type=list[tuple[str, EnqueueStatus]])
-    return [Enqueued(*pair) for pair in pairs]
+def _remembered(kept: str) -> list[Enqueued]:
+    answers = msgspec.json.decode(kept, type=list[str | tuple[str, EnqueueStatus]])
+    return [
+        Enqueued(each, _CREATED) if isinstance(each, str) else Enqueued(*each)
+        for each in answers
+    ]
 
 
 def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:

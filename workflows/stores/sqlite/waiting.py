@@ -53,6 +53,8 @@ class Waiters:
         So a wait that follows it need not look at them again. Without this, a job that
         may wait but not start here would keep the claimer busy.
         """
+        if self._version is None:
+            self._version = self._data_version()
         self._claimed[queues] = self._changes
 
     def wake(self) -> None:
