@@ -11,7 +11,7 @@ import msgspec
 
 from workflows.engine.states import JobState
 from workflows.store import MAX_STEP, Claim, LeasedJob, QueueClaim
-from workflows.stores.sqlite.memory import as_json, recall, remember
+from workflows.stores.sqlite.memory import as_json, recall_claim, remember
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.pending import expire_due, promote
 from workflows.stores.sqlite.queues import (
@@ -177,7 +177,7 @@ class _Pick:
 
 def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | None]:
     """Grant leases; see `Store.exchange`. Returns the jobs and when to look again."""
-    granted = recall(tx, "claim", wanted.id)
+    granted = recall_claim(tx, wanted.id)
     if granted is None:
         promote(tx, MAX_STEP)
         expire_due(tx, MAX_STEP)

@@ -30,10 +30,13 @@ WHERE n IN (SELECT value FROM json_each(:numbers)) AND settled_token IS NOT NULL
     AND coalesce(finished_at, :now) > :since
 ON CONFLICT DO NOTHING
 """
-_FORGET = """
-DELETE FROM memories WHERE (bucket, kind, key) IN (
-    SELECT bucket, kind, key FROM memories WHERE bucket < ? LIMIT 0 + ?
-)
+_OVER = """
+SELECT bucket, kind, key, value FROM memories WHERE bucket < ?
+ORDER BY bucket, kind, key LIMIT 0 + ?
+"""
+_FORGET = "DELETE FROM memories WHERE bucket = ? AND kind = ? AND key = ?"
+_HELD = """
+SELECT 1 FROM jobs WHERE n IN (SELECT value FROM json_each(?)) AND token = ?
 """
 
 
@@ -49,6 +52,22 @@ def recall(tx: Transaction, kind: Kind, key: str) -> str | None:
         _RECALL, (bucket, bucket - 1, bucket - 2, bucket - 3, kind, key)
     ).fetchone()
     return row[0] if row else None
+
+
+def recall_claim(tx: Transaction, token: str) -> str | None:
+    """Return the grant of a claim; known as long as one of its leases holds."""
+    granted = recall(tx, "claim", token)
+    bucket, over = -1, tx.now // BUCKET_MS - 3
+    while granted is None:  # look at what is over, but not forgotten yet
+        (bucket,) = tx.execute(
+            "SELECT min(bucket) FROM memories WHERE bucket > ? AND bucket < ?",
+            (bucket, over),
+        ).fetchone()
+        if bucket is None:
+            return None
+        row = tx.execute(_RECALL, (*[bucket] * 4, "claim", token)).fetchone()
+        granted = row[0] if row else None
+    return granted
 
 
 def remember(tx: Transaction, kind: Kind, key: str, value: str) -> None:
@@ -86,5 +105,14 @@ def settled_key(job_id: str, token: str) -> str:
 
 
 def forget(tx: Transaction, limit: int) -> None:
-    """Drop up to `limit` memories whose time is over."""
-    tx.execute(_FORGET, (tx.now // BUCKET_MS - 3, limit))
+    """Drop up to `limit` memories whose time is over; a claim that holds stays."""
+    bucket = tx.now // BUCKET_MS
+    over = tx.execute(_OVER, (bucket - 3, limit)).fetchall()
+    if over:
+        tx.executemany(_FORGET, [row[:3] for row in over])
+        held = [
+            (bucket, kind, key, value)
+            for _, kind, key, value in over
+            if kind == "claim" and tx.execute(_HELD, (value, key)).fetchone()
+        ]
+        tx.executemany(_REMEMBER, held)
