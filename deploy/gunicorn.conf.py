@@ -5,6 +5,7 @@ relies on. `--bind` and friends on the command line win.
 """
 
 import logging
+import subprocess
 import sys
 from ipaddress import ip_address
 from pathlib import Path
@@ -62,6 +63,19 @@ def on_starting(server: Any) -> None:
             "with WORKFLOWS_ALLOW=open-api.",
             ", ".join(exposed),
         )
+        sys.exit(EXIT_CONFIG)
+    _try_jobs()
+
+
+def _try_jobs() -> None:
+    """End here if a setting of the jobs is wrong: no worker could start.
+
+    In another process, so that HUP loads new code into the workers.
+    """
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import workflows.main"], check=False
+    )
+    if loaded.returncode == EXIT_CONFIG:
         sys.exit(EXIT_CONFIG)
 
 
