@@ -47,8 +47,11 @@ def raw(value: bytes) -> Raw:
 
 def pack_job(job: NewJob) -> Packed:
     """See scripts/lib/accept.lua."""
-    if not (job.id and job.queue and job.type):
-        raise InvalidArgumentError("id, queue and type of a job must not be empty")
+    check_name("id", job.id)
+    check_name("queue", job.queue)
+    check_name("type", job.type)
+    if job.dedup_id is not None:
+        check_name("dedup_id", job.dedup_id)
     if not isfinite(job.priority):
         raise InvalidArgumentError(f"the priority {job.priority} is not finite")
     if job.delay_ms and job.run_at is not None:
@@ -131,8 +134,7 @@ def pack_claim(claim: Claim) -> Packed:
         raise InvalidArgumentError(f"a claim is for at most {MAX_STEP} jobs")
     if claim.lease_ms < 1:
         raise InvalidArgumentError("lease_ms must be at least 1")
-    if not claim.id:
-        raise InvalidArgumentError("the id of a claim must not be empty")
+    check_name("id", claim.id)
     return (
         claim.id,
         claim.owner,
@@ -142,6 +144,12 @@ def pack_claim(claim: Claim) -> Packed:
         claim.suspects,
         claim.lease_ms,
     )
+
+
+def check_name(name: str, value: str) -> None:
+    """Refuse what is empty or would be cut short somewhere."""
+    if not value or "\0" in value:
+        raise InvalidArgumentError(f"{name} is empty or holds a NUL character")
 
 
 def check_number(name: str, value: int | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
 from workflows.store import MAX_STEP, QueueLimits, Step
-from workflows.stores.redis.messages import check_limit, check_number
+from workflows.stores.redis.messages import check_limit, check_name, check_number
 from workflows.stores.redis.scripts import Scripts
 
 _LIMITS = ("concurrency", "rate_max", "rate_ms")
@@ -95,8 +95,7 @@ class Operators:
 
     def declare_queue(self, queue: str, limits: QueueLimits) -> None:
         """See `workflows.store.Store.declare_queue`."""
-        if not queue:
-            raise InvalidArgumentError("the name of a queue must not be empty")
+        check_name("queue", queue)
         self._set_queue(queue, *_limit_fields("declared", limits), create=True)
 
     def set_limits(self, queue: str, limits: QueueLimits | None) -> None:

@@ -141,8 +141,8 @@ def _attempt(record: bytes) -> Attempt:
 
 def make_cursor(state: JobState, score: bytes, member: bytes) -> str:
     """Return the opaque place of a job in the order of a state."""
-    raw = b"%s %s %s" % (state.value.encode(), score, member)
-    return base64.urlsafe_b64encode(raw).decode()
+    text = b"%s %s %s" % (state.value.encode(), score, member)
+    return base64.urlsafe_b64encode(text).decode()
 
 
 def read_cursor(cursor: str, state: JobState) -> tuple[float, Raw]:
@@ -152,8 +152,8 @@ def read_cursor(cursor: str, state: JobState) -> tuple[float, Raw]:
         InvalidArgumentError: `make_cursor` did not make it for this state.
     """
     try:
-        raw = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        made_for, score, member = raw.split(b" ", 2)
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
+        made_for, score, member = text.split(b" ", 2)
         if made_for.decode() != state.value or not member:
             raise ValueError(made_for)
         return float(score), raw(member)

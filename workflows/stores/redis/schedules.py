@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from workflows.exceptions import InvalidArgumentError, NotFoundError
 from workflows.store import FireStatus, NewJob, Schedule
 from workflows.stores.redis import records
-from workflows.stores.redis.messages import check_count, check_number, pack_job
+from workflows.stores.redis.messages import (
+    check_count,
+    check_name,
+    check_number,
+    pack_job,
+)
 from workflows.stores.redis.scripts import Scripts
 
 
@@ -16,8 +21,9 @@ class Schedules:
 
     def upsert_schedule(self, schedule: Schedule) -> None:
         """See `workflows.store.Store.upsert_schedule`."""
-        if not (schedule.id and schedule.queue and schedule.type):
-            raise InvalidArgumentError("id, queue and type must not be empty")
+        check_name("id", schedule.id)
+        check_name("queue", schedule.queue)
+        check_name("type", schedule.type)
         check_number("next_at", schedule.next_at)
         self._scripts.run(
             "upsert_schedule",

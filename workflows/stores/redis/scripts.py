@@ -31,6 +31,11 @@ def source(name: str) -> tuple[str, str]:
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def glob(prefix: bytes) -> bytes:
+    """Return the pattern of all keys with a prefix."""
+    return re.sub(rb"([*?\[\]\\^])", rb"\\\1", prefix) + b"*"
+
+
 class Scripts:
     """Runs scripts of one namespace; in test mode it says what time it is."""
 

@@ -3,6 +3,7 @@
 from workflows.store import StoreOptions
 from workflows.stores.redis.check import Server, check_server
 from workflows.stores.redis.connection import Connections, Execute
+from workflows.stores.redis.fsck import Fsck
 from workflows.stores.redis.operators import Operators
 from workflows.stores.redis.reads import Reads
 from workflows.stores.redis.schedules import Schedules
@@ -15,7 +16,7 @@ from workflows.stores.redis.work import Work
 _UNKNOWN = Server("redis", "unknown", "unknown", "unchecked")
 
 
-class RedisStore(Work, Waiting, Operators, Schedules, Values, Reads, Upkeep):
+class RedisStore(Work, Waiting, Operators, Schedules, Values, Reads, Upkeep, Fsck):
     """`workflows.store.Store` on one primary, in one namespace (one hash slot).
 
     Nothing is opened before the first call; a store may be made before a fork and used

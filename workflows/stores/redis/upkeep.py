@@ -1,17 +1,16 @@
-"""The store itself: is it there, what is it, is it in order."""
+"""The store itself: is it there, and what is it."""
 
-import re
 from collections.abc import Mapping
 
 from workflows.stores.redis.check import PROFILES, Server
 from workflows.stores.redis.connection import Connections
-from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.scripts import Scripts, glob
 
 _AT_ONCE = 1000
 
 
 class Upkeep:
-    """Ping, facts, the checker, and the end of a namespace."""
+    """Ping, facts, and the end of a namespace."""
 
     _scripts: Scripts
     _connections: Connections
@@ -42,7 +41,7 @@ class Upkeep:
     def wipe(self) -> None:
         """See `workflows.store.Store.wipe`. Not atomic: a step at a time."""
         execute = self._connections.execute
-        pattern = re.sub(rb"([*?\[\]\\^])", rb"\\\1", self._scripts.prefix) + b"*"
+        pattern = glob(self._scripts.prefix)
         cursor: bytes | int = 0
         while True:
             cursor, keys = execute("SCAN", cursor, "MATCH", pattern, "COUNT", _AT_ONCE)

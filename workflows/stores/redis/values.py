@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workflows.exceptions import ConflictError, InvalidArgumentError
+from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
 from workflows.stores.redis.messages import check_number, raw
 from workflows.stores.redis.records import as_fields
@@ -69,5 +69,6 @@ class Values:
             raise InvalidArgumentError(f"amount is out of range: {amount}")
         digits = self._scripts.run("increment", space, key, str(amount))
         if digits is None:
-            raise ConflictError(f"value {key!r} of space {space!r} is not a counter")
+            msg = f"value {key!r} of space {space!r} is not a counter"
+            raise InvalidArgumentError(msg)
         return int(digits)

@@ -20,6 +20,7 @@ from workflows.store import (
 from workflows.stores.redis.messages import (
     check_count,
     check_limit,
+    check_name,
     check_number,
     pack_claim,
     pack_job,
@@ -51,8 +52,7 @@ class Work:
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
         """See `workflows.store.Store.enqueue`."""
         check_count("jobs", len(jobs))
-        if not request_id:
-            raise InvalidArgumentError("a request id must not be empty")
+        check_name("request_id", request_id)
         if not jobs:
             return []
         packed = [pack_job(job) for job in jobs]

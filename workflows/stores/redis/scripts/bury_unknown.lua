@@ -1,5 +1,5 @@
 -- bury_unknown: bury waiting jobs of types that no living worker has known for long.
--- needs: core batch job
+-- needs: core batch job heads
 --
 -- ARGV   now, grace_ms, interval_ms, limit
 -- Reply  ids
@@ -19,8 +19,7 @@ call('HSET', prefix .. 'meta', 'unknown_at', now)
 
 local function living_types()
   local known = {}
-  local workers = call('ZRANGEBYSCORE', prefix .. 'seen', '(' .. string.format('%d', now - 3 * interval - 1), '+inf')
-  for _, owner in ipairs(workers) do
+  for _, owner in ipairs(call('ZRANGEBYSCORE', prefix .. 'seen', now - 3 * interval, '+inf')) do
     local types = call('HGET', prefix .. 'worker_types', owner)
     for _, entry in ipairs(types and cmsgpack.unpack(types) or {}) do
       known[pair(entry[1], entry[2])] = true
@@ -29,47 +28,40 @@ local function living_types()
   return known
 end
 
-local buried = {}
-
-local function bury_from(key, queue)
-  for _, member in ipairs(call('ZRANGE', key, 0, limit - #buried - 1)) do
-    local id = member:sub(17)
-    local _, dedup = leave_pending(id)
-    end_job(id, queue, dedup, 'failed', now, 'reason', 'unknown_type')
-    count_total(queue, 'dead:unknown_type')
-    count_minute(queue, 'dead')
-    buried[#buried + 1] = id
-  end
-end
-
-local function check_type(queue, type, known)
-  local slot, keys = pair(queue, type), { waiting_key(queue, type), suspect_key(queue, type) }
-  if known[slot] or call('EXISTS', unpack(keys)) == 0 then
+-- Whether a type with waiting jobs has been unknown for so long.
+local function is_lost(queue, type, known)
+  local slot = pair(queue, type)
+  if known[slot]
+    or call('EXISTS', waiting_key(queue, type), suspect_key(queue, type)) == 0 then
     call('HDEL', unknown, slot)
-    return
+    return false
   end
-  local since = tonumber(call('HGET', unknown, slot))
-  if not since then
-    call('HSET', unknown, slot, now)
-    since = now
-  end
-  if now - since < grace then
-    return
-  end
-  for _, key in ipairs(keys) do
-    if #buried < limit then
-      bury_from(key, queue)
-    end
-  end
+  call('HSETNX', unknown, slot, now)
+  return now - call('HGET', unknown, slot) >= grace
 end
 
-local known = living_types()
+local known, sources = living_types(), {}
 for _, queue in ipairs(call('SMEMBERS', prefix .. 'queues')) do
   for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
-    if #buried < limit then
-      check_type(queue, type, known)
+    if is_lost(queue, type, known) then
+      sources[#sources + 1] = new_source(waiting_key(queue, type), type, false, 0)
+      sources[#sources + 1] = new_source(suspect_key(queue, type), type, true, 0)
     end
   end
+end
+
+local buried = {}
+while #buried < limit do
+  local source = first_source(sources, 100, true)
+  if not source then
+    break
+  end
+  local id = take(source)
+  local queue, dedup = leave_pending(id)
+  end_job(id, queue, dedup, 'failed', now, 'reason', 'unknown_type')
+  count_total(queue, 'dead:unknown_type')
+  count_minute(queue, 'dead')
+  buried[#buried + 1] = id
 end
 flush(now)
 return buried

@@ -6,7 +6,7 @@
 
 local now = open(false)
 local queue, delayed, limit = args[2], args[3], args[4]
-local sources, left = {}, limit
+local left = limit
 
 local function delete(id)
   local _, dedup = leave_pending(id)
@@ -15,26 +15,30 @@ local function delete(id)
   left = left - 1
 end
 
+local function drain(sources)
+  while left > 0 do
+    local source = first_source(sources, 100, true)
+    if not source then
+      return
+    end
+    delete((take(source)))
+  end
+end
+
+local waiting, later = {}, {}
 for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
-  sources[#sources + 1] = new_source(waiting_key(queue, type), type, false, 0)
-  sources[#sources + 1] = new_source(suspect_key(queue, type), type, true, 0)
+  waiting[#waiting + 1] = new_source(waiting_key(queue, type), type, false, 0)
+  waiting[#waiting + 1] = new_source(suspect_key(queue, type), type, true, 0)
+  later[#later + 1] = delayed and new_source(delayed_key(queue, type), type, false, 0) or nil
 end
-while left > 0 do
-  local source = first_source(sources, 100, true)
-  if not source then
-    break
-  end
-  delete((take(source)))
-end
-if delayed and left > 0 then
-  for _, member in ipairs(call('ZRANGE', state_key('delayed', queue), 0, left - 1)) do
-    delete(member:sub(17))
-  end
-end
+drain(waiting)
+drain(later)
 flush(now)
 
-local more = delayed and call('EXISTS', state_key('delayed', queue)) or 0
-for _, source in ipairs(sources) do
-  more = math.max(more, call('EXISTS', source.key))
+local more = 0
+for _, sources in ipairs({ waiting, later }) do
+  for _, source in ipairs(sources) do
+    more = math.max(more, call('EXISTS', source.key))
+  end
 end
 return { limit - left, more }

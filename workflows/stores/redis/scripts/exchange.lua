@@ -15,7 +15,6 @@ for i, item in ipairs(settlements) do
   states[i] = settle(item, now)
 end
 flush_sets()
-flush_done()
 
 -- Work in a queue at its limit waits for places. The claim below may take them; if it
 -- does not look there, another process should.

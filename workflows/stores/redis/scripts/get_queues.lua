@@ -6,13 +6,14 @@
 --        settings {field, value, ...}, smallest `ready` of its types' heads or nil}
 
 look()
-local ENDED = { 'delayed', 'active', 'completed', 'failed', 'cancelled', 'expired' }
+local STATES = { 'active', 'completed', 'failed', 'cancelled', 'expired' }
 
-local function waiting_of(queue)
-  local waiting, oldest = 0, nil
+local function pending_of(queue)
+  local waiting, delayed, oldest = 0, 0, nil
   for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
     local keys = { waiting_key(queue, type), suspect_key(queue, type) }
     waiting = waiting + call('ZCARD', keys[1]) + call('ZCARD', keys[2])
+    delayed = delayed + call('ZCARD', delayed_key(queue, type))
     local sources = { new_source(keys[1], type, false, 0), new_source(keys[2], type, true, 0) }
     local head = first_source(sources, 1, true)
     if head then
@@ -20,15 +21,15 @@ local function waiting_of(queue)
       oldest = math.min(oldest or ready, ready)
     end
   end
-  return waiting, oldest
+  return waiting, delayed, oldest
 end
 
 local queues = {}
 for _, queue in ipairs(args[2]) do
   if call('SISMEMBER', prefix .. 'queues', queue) == 1 then
-    local waiting, oldest = waiting_of(queue)
-    local counts = { 'waiting', waiting }
-    for _, state in ipairs(ENDED) do
+    local waiting, delayed, oldest = pending_of(queue)
+    local counts = { 'waiting', waiting, 'delayed', delayed }
+    for _, state in ipairs(STATES) do
       counts[#counts + 1] = state
       counts[#counts + 1] = call('ZCARD', state_key(state, queue))
     end

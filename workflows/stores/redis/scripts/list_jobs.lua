@@ -39,10 +39,18 @@ local function add(id, score, member)
   jobs[#jobs + 1] = { id, call('HGETALL', job_key(id)), score, member }
 end
 
-if state == 'waiting' then
+-- The sets of pending jobs, by type.
+local function pending_keys(type)
+  if state == 'delayed' then
+    return { delayed_key(queue, type) }
+  end
+  return { waiting_key(queue, type), suspect_key(queue, type) }
+end
+
+if state == 'waiting' or state == 'delayed' then
   local sources = {}
   for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
-    for _, key in ipairs({ waiting_key(queue, type), suspect_key(queue, type) }) do
+    for _, key in ipairs(pending_keys(type)) do
       sources[#sources + 1] = new_source(key, type, false, rank_after_seen(key))
     end
   end
@@ -61,7 +69,6 @@ local key = state_key(state, queue)
 local rank = rank_after_seen(key)
 local page = call(range, key, rank, rank + limit, 'WITHSCORES')
 for i = 1, math.min(#page, 2 * limit), 2 do
-  local member = page[i]
-  add(state == 'delayed' and member:sub(17) or member, page[i + 1], member)
+  add(page[i], page[i + 1], page[i])
 end
 return { jobs, #page > 2 * limit and 1 or 0 }

@@ -7,4 +7,4 @@
 local now = open(false)
 local promoted = promote_due(now, args[2])
 flush(now)
-return { promoted, next_due(now) or false }
+return { promoted, next_due(prefix .. 'due', now) or false }

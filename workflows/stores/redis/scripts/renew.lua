@@ -27,7 +27,7 @@ for _, lease in ipairs(leases) do
   else
     local place = lingering(name)
     if place then
-      call('HSET', prefix .. 'lingering', name, pair(tostring(lease_ms), place))
+      call('HSET', prefix .. 'lingerers', name, pair(tostring(lease_ms), place))
       zadd(prefix .. 'lingering:' .. place, now + lease_ms, name)
       call('HDEL', prefix .. 'lingering_extended', name)
     else

@@ -23,7 +23,7 @@ if expires then
   zadd(prefix .. 'expiring', expires, id)
 end
 if due then
-  enter_delayed(id, queue, due, place)
+  enter_delayed(id, queue, type, due, place)
 else
   enter_waiting(id, queue, type, priority, place, stalls)
 end

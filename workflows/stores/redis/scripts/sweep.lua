@@ -13,16 +13,22 @@ local interval, limit = args[2], args[3]
 local swept_at = tonumber(call('HGET', prefix .. 'meta', 'swept_at'))
 local gap = not swept_at or now - swept_at > 2 * interval
 
--- The first leases of all queues that concern this sweep: {end, member, queue}.
-local function ending(kind)
-  local horizon = gap and '(' .. string.format('%d', now + interval) or now
+local swept = {}
+
+-- Leases of all queues, also lingering ones, up to an end: {end, job id, queue, name of
+-- the lease if it lingers}, in the order of (end, job id).
+local function ending(horizon)
   local found = {}
-  for _, queue in ipairs(call('SMEMBERS', prefix .. 'queues')) do
-    local key = prefix .. kind .. ':' .. queue
-    local ends = call('ZRANGEBYSCORE', key, '-inf', horizon, 'WITHSCORES', 'LIMIT', 0, 2 * limit)
+  local function add(key, queue, lingers)
+    local ends = call('ZRANGEBYSCORE', key, '-inf', horizon, 'WITHSCORES', 'LIMIT', 0, 2 * MAX_STEP)
     for i = 1, #ends, 2 do
-      found[#found + 1] = { tonumber(ends[i + 1]), ends[i], queue }
+      local id = lingers and select(2, parse_lease(ends[i])) or ends[i]
+      found[#found + 1] = { tonumber(ends[i + 1]), id, queue, lingers and ends[i] }
     end
+  end
+  for _, queue in ipairs(call('SMEMBERS', prefix .. 'queues')) do
+    add(state_key('active', queue), queue, false)
+    add(prefix .. 'lingering:' .. queue, queue, true)
   end
   table.sort(found, function(a, b)
     if a[1] ~= b[1] then
@@ -33,66 +39,66 @@ local function ending(kind)
   return found
 end
 
-local function take_back(job)
-  drop_lease(job)
-  local outcome = job.cancel and end_cancelled(job, now) or stall(job, now, 'stalled')
-  call('HDEL', job_key(job.id), 'token') -- whoever had it is not the one who settled
-  return outcome
-end
-
-local NAMES = { waiting = 'stalled', failed = 'dead', cancelled = 'cancelled' }
-local swept = {}
-
--- What one lease meets: true if it counts as a step of this sweep.
-local function sweep_active(lease_end, id, queue)
-  local job = read_lease(id)
-  local outcome
-  if gap and call('HGET', job_key(id), 'extended') ~= job.token then
-    call('HSET', job_key(id), 'extended', job.token)
-    zadd(state_key('active', queue), now + job.lease, id)
-    outcome = 'extended'
-  elseif lease_end <= now then
-    outcome = NAMES[take_back(job)]
-  else
-    return false
+local function was_extended(id, name)
+  if name then
+    return call('HEXISTS', prefix .. 'lingering_extended', name) == 1
   end
-  swept[#swept + 1] = { id, queue, job.type, outcome }
-  return true
+  local token, extended = unpack(call('HMGET', job_key(id), 'token', 'extended'))
+  return extended == token
 end
 
-local function sweep_lingering(lease_end, name, queue)
-  local _, length = lingering(name)
-  if gap and call('HSETNX', prefix .. 'lingering_extended', name, 1) == 1 then
+local function extend(id, queue, name)
+  if name then
+    local _, length = lingering(name)
+    call('HSET', prefix .. 'lingering_extended', name, 1)
     zadd(prefix .. 'lingering:' .. queue, now + length, name)
-    return true
+    return
   end
-  if lease_end <= now then
-    local size, rest = name:match('^(%d+):(.*)$')
-    stop_lingering(rest:sub(size + 2), rest:sub(1, size))
-    wake_all(queue)
-    return true
-  end
-  return false
+  local job = read_lease(id)
+  call('HSET', job_key(id), 'extended', job.token)
+  zadd(state_key('active', queue), now + job.lease, id)
+  swept[#swept + 1] = { id, queue, job.type, 'extended' }
 end
 
--- Returns whether the limit was reached before the end.
-local left = limit
-local function sweep_kind(kind, sweep_one)
-  for _, lease in ipairs(ending(kind)) do
-    if left == 0 then
-      return true
-    end
-    if sweep_one(unpack(lease)) then
+-- Returns whether some are left for the next sweep.
+local function extend_all()
+  local left = limit
+  for _, lease in ipairs(ending('(' .. string.format('%d', now + interval))) do
+    local _, id, queue, name = unpack(lease, 1, 4)
+    if not was_extended(id, name) then
+      if left == 0 then
+        return true
+      end
+      extend(id, queue, name)
       left = left - 1
     end
   end
   return false
 end
 
-local more = sweep_kind('active', sweep_active)
-more = sweep_kind('lingering', sweep_lingering) or more
-if not (gap and more) then
+local NAMES = { waiting = 'stalled', failed = 'dead', cancelled = 'cancelled' }
+
+local function take_back(id, queue, name)
+  if name then
+    stop_lingering(parse_lease(name))
+    wake_all(queue)
+    return
+  end
+  local job = read_lease(id)
+  drop_lease(job)
+  local state = job.cancel and end_cancelled(job, now) or stall(job, now)
+  call('HDEL', job_key(id), 'token') -- whoever had it has not settled the job
+  swept[#swept + 1] = { id, queue, job.type, NAMES[state] }
+end
+
+local gap_lasts = gap and extend_all()
+flush_sets()
+if not gap_lasts then
   call('HSET', prefix .. 'meta', 'swept_at', now)
+  local over = ending(now)
+  for i = 1, math.min(limit, #over) do
+    take_back(unpack(over[i], 2, 4))
+  end
 end
 for _, space in ipairs(call('SMEMBERS', prefix .. 'spaces')) do
   drop_past(space, now, limit)

@@ -76,7 +76,7 @@ local function write_job(job, place, now, request)
     zadd(prefix .. 'expiring', expires, id)
   end
   if due then
-    enter_delayed(id, queue, due, place)
+    enter_delayed(id, queue, type, due, place)
   else
     enter_waiting(id, queue, type, priority, place, nil)
   end

@@ -1,7 +1,8 @@
 -- batch: writes that a script gathers per key and sends together at its end.
 -- needs: core
 
-local added, removed, freed = {}, {}, {}
+local added, removed = {}, {}
+local done = {}
 local totals, minutes = {}, {}
 local woken = {}
 
@@ -32,8 +33,9 @@ local function zrem(key, member)
   gather(removed, key, member)
 end
 
-local function srem(key, member)
-  gather(freed, key, member)
+-- A token settled a job, but the job's hash does not say so (any more).
+local function remember_done(token, id)
+  gather(done, prefix .. 'done:' .. token, id)
 end
 
 local function send(command, lists)
@@ -48,7 +50,11 @@ end
 local function flush_sets()
   send('ZREM', removed)
   send('ZADD', added)
-  send('SREM', freed)
+  for key, ids in pairs(done) do
+    call('SADD', key, unpack(ids))
+    call('PEXPIRE', key, REQUEST_MEMORY_MS)
+    done[key] = nil
+  end
 end
 
 -- -- counters -------------------------------------------------------------------------

@@ -29,14 +29,17 @@ local function queue_key(queue)
   return prefix .. 'queue:' .. queue
 end
 
--- The jobs of a queue in one state: active by lease end, delayed by due time, ended
--- ones by the time they ended. (Waiting ones are indexed by type as well.)
+-- The jobs of a queue in one state: active by lease end, ended ones by when they ended.
 local function state_key(state, queue)
   return prefix .. state .. ':' .. queue
 end
 
 local function waiting_key(queue, type)
   return prefix .. 'waiting:' .. pair(queue, type)
+end
+
+local function delayed_key(queue, type)
+  return prefix .. 'delayed:' .. pair(queue, type)
 end
 
 -- Waiting jobs that stalled before: granted with care, so they stand apart.
@@ -122,7 +125,7 @@ end
 
 local function recall(key, now)
   local kept = call('GET', key)
-  if kept and tonumber(kept:sub(1, 16)) > now then
+  if kept and tonumber(kept:sub(1, 16)) >= now then
     return kept:sub(17)
   end
   return nil

@@ -14,7 +14,7 @@ local function promote_due(now, limit)
     local queue, type, priority, stalls =
       unpack(call('HMGET', job_key(id), 'queue', 'type', 'priority', 'stalls'))
     call('HSET', job_key(id), 'state', 'waiting', 'place', new)
-    leave_delayed(id, queue, old)
+    leave_delayed(id, queue, type, old)
     enter_waiting(id, queue, type, priority, new, stalls)
   end
   return #due / 2
@@ -31,8 +31,8 @@ local function expire_due(now, limit)
   return #ids
 end
 
--- In how many ms the next delayed job is due; nil if there is none.
-local function next_due(now)
-  local head = call('ZRANGE', prefix .. 'due', 0, 0, 'WITHSCORES')
+-- In how many ms the first job of a set of delayed ones is due; nil if there is none.
+local function next_due(key, now)
+  local head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
   return head[2] and math.max(0, tonumber(head[2]) - now) or nil
 end

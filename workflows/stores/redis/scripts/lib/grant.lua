@@ -6,27 +6,22 @@
 
 local CLAIMED = {
   'payload', 'headers', 'trace', 'attempts', 'stalls', 'created', 'ready', 'first',
-  'started', 'expires', 'token', 'window',
+  'started', 'expires', 'token',
 }
 
 -- Lease one job. Returns it as exchange.lua replies it.
-local function lease_job(id, queue, type, priority, claim, window, now)
+local function lease_job(id, queue, type, priority, claim, now)
   local job = call('HMGET', job_key(id), unpack(CLAIMED))
   local token, owner, lease_ms = claim[1], claim[2], claim[7]
-  local first, started, before = job[8], job[9], job[11]
+  local first, started, settled = job[8], job[9], job[11]
   call('HSET', job_key(id), 'state', 'active', 'token', token, 'owner', owner,
     'started', now, 'lease', lease_ms)
-  if before then -- claimed before, so what follows is not the ordinary case
-    call('HSET', job_key(id), 'settled', before)
+  if settled then
+    remember_done(settled, id)
   end
   if first == '0' or (started and not first) then
     first = first == '0' and now or started
     call('HSET', job_key(id), 'first', first)
-  end
-  if window then
-    call('HSET', job_key(id), 'window', window)
-  elseif job[12] then
-    call('HDEL', job_key(id), 'window')
   end
   if job[10] then
     zrem(prefix .. 'expiring', id)
@@ -39,7 +34,7 @@ end
 local function open_queue(wanted, claim, now)
   local queue, types = wanted[1], wanted[2]
   local limits = read_limits(queue)
-  local room, opens_in = room_in(queue, limits, now)
+  local room = room_in(queue, limits, now)
   local sources = {}
   if room > 0 then
     for _, type in ipairs(types) do
@@ -49,46 +44,27 @@ local function open_queue(wanted, claim, now)
       end
     end
   end
-  return { queue = queue, types = types, limits = limits, room = room, opens_in = opens_in,
-    sources = sources, taken = {} }
+  return { queue = queue, types = types, limits = limits, room = room, sources = sources,
+    taken = 0 }
 end
 
 -- Choose up to `most` jobs of an open queue, without writing.
 local function choose(entry, most, claim, chosen)
   local slots, suspects = claim[4], claim[6]
   local n = math.min(most, entry.room)
-  entry.room = entry.room - n
   local chunk = #entry.sources > 2 and math.ceil(n / #entry.sources) + 4 or math.max(n, 1)
-  for left = n, 1, -1 do
-    local suspect = chosen.count < slots and chosen.suspects < suspects
+  for _ = 1, n do
+    local suspect = #chosen < slots and chosen.suspects < suspects
     local source = first_source(entry.sources, chunk, suspect)
     if not source then
-      entry.room = entry.room + left
       return
     end
     local id, priority = take(source)
-    entry.taken[#entry.taken + 1] = { id, source.type, priority }
-    chosen.count = chosen.count + 1
+    chosen[#chosen + 1] = { id, entry.queue, source.type, priority }
     if source.suspect then
       chosen.suspects = chosen.suspects + 1
     end
-  end
-end
-
--- Write the leases of what was chosen in one queue.
-local function lease_chosen(entry, claim, now, granted, ids)
-  local window = use_rate(entry.queue, entry.limits, #entry.taken, now)
-  local active, lease_end = state_key('active', entry.queue), now + claim[7]
-  for _, source in ipairs(entry.sources) do
-    if source.taken > 0 then
-      call('ZREMRANGEBYRANK', source.key, 0, source.taken - 1)
-    end
-  end
-  for _, item in ipairs(entry.taken) do
-    local id = item[1]
-    granted[#granted + 1] = lease_job(id, entry.queue, item[2], item[3], claim, window, now)
-    zadd(active, lease_end, id)
-    ids[#ids + 1] = id
+    entry.room, entry.taken = entry.room - 1, entry.taken + 1
   end
 end
 
@@ -116,48 +92,70 @@ local function wake_unseen(queues, entries)
   end
 end
 
--- Choose by shares first, then fill up in the same order. Returns the opened queues.
+-- Choose by shares first, then fill up in the same order. Returns the chosen jobs and
+-- the opened queues.
 local function choose_all(claim, now)
-  local queues, most = claim[3], claim[4] + claim[5]
-  local entries, chosen = {}, { count = 0, suspects = 0 }
+  local most, entries, chosen = claim[4] + claim[5], {}, { suspects = 0 }
   for pass = 1, 2 do
-    for i, wanted in ipairs(queues) do
-      local left = most - chosen.count
+    for i, wanted in ipairs(claim[3]) do
+      local left = most - #chosen
       if left > 0 then
         entries[i] = entries[i] or open_queue(wanted, claim, now)
         choose(entries[i], pass == 1 and math.min(wanted[3], left) or left, claim, chosen)
       end
     end
   end
-  return entries, most - chosen.count
+  return chosen, entries
 end
 
 -- In how many ms a claim that stayed short should look again; nil: nothing is known.
 local function look_again(entries, now)
-  local soonest = next_due(now)
-  for _, entry in pairs(entries) do
-    if entry.opens_in and (not soonest or entry.opens_in < soonest) then
-      soonest = entry.opens_in
+  local soonest
+  local function at(ms)
+    if ms and (not soonest or ms < soonest) then
+      soonest = ms
+    end
+  end
+  local delayed = call('EXISTS', prefix .. 'due') == 1
+  for _, entry in ipairs(entries) do
+    at(opens_in(entry.limits, now))
+    for _, type in ipairs(delayed and not entry.limits.paused and entry.types or {}) do
+      at(next_due(delayed_key(entry.queue, type), now))
     end
   end
   return soonest
 end
 
-local function grant(claim, now)
-  local entries, short = choose_all(claim, now)
-  local granted, ids = {}, {}
-  for i = 1, #claim[3] do
-    if entries[i] then
-      lease_chosen(entries[i], claim, now, granted, ids)
-      wake_rest(entries[i])
+-- Take the chosen jobs out of the sets that they wait in.
+local function take_out(entry, now)
+  use_rate(entry.queue, entry.limits, entry.taken, now)
+  for _, source in ipairs(entry.sources) do
+    if source.taken > 0 then
+      call('ZREMRANGEBYRANK', source.key, 0, source.taken - 1)
     end
   end
-  wake_unseen(claim[3], entries)
-  if #ids > 0 then
-    call('SADD', prefix .. 'held:' .. claim[1], unpack(ids))
-    remember(prefix .. 'claim:' .. claim[1], '', now, claim[7])
+end
+
+local function grant(claim, now)
+  local token, lease_ms = claim[1], claim[7]
+  local chosen, entries = choose_all(claim, now)
+  for _, entry in ipairs(entries) do
+    take_out(entry, now)
+    wake_rest(entry)
   end
-  return granted, short > 0 and look_again(entries, now) or nil
+  wake_unseen(claim[3], entries)
+  local granted, held = {}, prefix .. 'held:' .. token
+  for i, job in ipairs(chosen) do
+    local id, queue, type, priority = unpack(job)
+    granted[i] = lease_job(id, queue, type, priority, claim, now)
+    zadd(state_key('active', queue), now + lease_ms, id)
+    zadd(held, i, id)
+  end
+  if #granted > 0 then
+    remember(prefix .. 'claim:' .. token, '', now, lease_ms)
+  end
+  local short = #granted < claim[4] + claim[5]
+  return granted, short and look_again(entries, now) or nil
 end
 
 -- -- a claim that was sent before -------------------------------------------------------
@@ -170,23 +168,13 @@ end
 -- The jobs that this token still holds, as they are now.
 local function held_jobs(token)
   local held = {}
-  for _, id in ipairs(call('SMEMBERS', prefix .. 'held:' .. token)) do
+  for i, id in ipairs(call('ZRANGE', prefix .. 'held:' .. token, 0, -1)) do
     local job = call('HMGET', job_key(id), unpack(CLAIMED))
-    local queue, type, priority, place =
-      unpack(call('HMGET', job_key(id), 'queue', 'type', 'priority', 'place'))
+    local queue, type, priority = unpack(call('HMGET', job_key(id), 'queue', 'type', 'priority'))
     job[8] = job[8] or job[9]
     job[11], job[12], job[13], job[14] = id, queue, type, priority or '0'
     job[15] = call('ZSCORE', state_key('active', queue), id)
-    held[#held + 1] = { tonumber(job[14]), place, job }
-  end
-  table.sort(held, function(a, b)
-    if a[1] ~= b[1] then
-      return a[1] < b[1]
-    end
-    return bytes_before(a[2], b[2])
-  end)
-  for i, entry in ipairs(held) do
-    held[i] = entry[3]
+    held[i] = job
   end
   return held
 end

@@ -9,8 +9,7 @@
 --   ready     when it became waiting; delayed: when it is due
 --   created   attempts(0) stalls(0) releases(0) dead_retries(0) cancel
 --   token     of its lease; afterwards of the settlement that ended it
---   settled   the token before that, once somebody else claimed it
---   owner started lease(ms) window extended locked first   of the newest claim
+--   owner started lease(ms) extended locked first   of the newest claim
 --   finished result failure reason
 --   history   how many attempts were recorded; a<n> is the n-th
 
@@ -47,14 +46,14 @@ local function enter_waiting(id, queue, type, priority, place, stalls)
   wake(queue, type)
 end
 
-local function enter_delayed(id, queue, run_at, place)
+local function enter_delayed(id, queue, type, run_at, place)
   zadd(prefix .. 'due', run_at, place .. id)
-  zadd(state_key('delayed', queue), run_at, place .. id)
+  zadd(delayed_key(queue, type), run_at, place .. id)
 end
 
-local function leave_delayed(id, queue, place)
+local function leave_delayed(id, queue, type, place)
   zrem(prefix .. 'due', place .. id)
-  zrem(state_key('delayed', queue), place .. id)
+  zrem(delayed_key(queue, type), place .. id)
 end
 
 local PENDING = { 'state', 'queue', 'type', 'place', 'stalls', 'expires', 'dedup' }
@@ -67,7 +66,7 @@ local function leave_pending(id)
   if state == 'waiting' then
     zrem(pending_key(queue, type, stalls), place .. id)
   elseif state == 'delayed' then
-    leave_delayed(id, queue, place)
+    leave_delayed(id, queue, type, place)
   else
     return nil
   end
@@ -91,16 +90,19 @@ local function end_job(id, queue, dedup, state, now, ...)
   release_dedup(id, queue, dedup)
 end
 
--- Delete a job's record. The request that created it is remembered on, so that a
--- repeat of it does not create the job again.
+-- Delete a job's record. What a repeat needs is remembered on: the request that created
+-- the job, and the token that settled it.
 local function forget(id, now)
   local key = job_key(id)
-  local request, created = unpack(call('HMGET', key, 'request', 'created'))
+  local request, created, token = unpack(call('HMGET', key, 'request', 'created', 'token'))
   if request then
     local left = created + REQUEST_MEMORY_MS - now
-    if left > 0 then
-      remember(prefix .. 'request:' .. request, '', now, left)
+    if left >= 0 then
+      remember(prefix .. 'request:' .. request, '', now, math.max(left, 1))
     end
+  end
+  if token then
+    remember_done(token, id)
   end
   call('DEL', key)
 end

@@ -2,8 +2,8 @@
 -- needs: core batch job value
 --
 -- The lease of an active job is its member in active:<queue>, scored by the lease's end;
--- held:<token> lists the jobs that a claim still holds. A token whose function still
--- runs although its job went on is in lingering:<queue>, and in the hash `lingering`
+-- held:<token> lists the jobs that a claim still holds, in the order of its grants. A token whose function still
+-- runs although its job went on is in lingering:<queue>, and in the hash `lingerers`
 -- with its length and queue.
 
 local LEASED = {
@@ -26,10 +26,17 @@ local function record(job, number, now, outcome, failure)
   return attempt(job.id, job.history, number, job.started, now, outcome, job.owner, failure)
 end
 
+-- A job shows its newest failure; '' is none.
+local function keep_failure(id, failure)
+  if failure and failure ~= '' then
+    call('HSET', job_key(id), 'failure', failure)
+  end
+end
+
 -- Let go of the lease: its place in the active set, its locks.
 local function drop_lease(job)
   zrem(state_key('active', job.queue), job.id)
-  srem(prefix .. 'held:' .. job.token, job.id)
+  zrem(prefix .. 'held:' .. job.token, job.id)
   if job.locked == job.token then
     release_locks(lease_name(job.id, job.token))
   end
@@ -39,15 +46,15 @@ end
 local function linger(job)
   local name, active = lease_name(job.id, job.token), state_key('active', job.queue)
   local lease_end = call('ZSCORE', active, job.id)
-  call('HSET', prefix .. 'lingering', name, pair(job.lease, job.queue))
+  call('HSET', prefix .. 'lingerers', name, pair(job.lease, job.queue))
   zadd(prefix .. 'lingering:' .. job.queue, lease_end, name)
   zrem(active, job.id)
-  srem(prefix .. 'held:' .. job.token, job.id)
+  zrem(prefix .. 'held:' .. job.token, job.id)
 end
 
 -- The queue that a lingering lease has a place in, and the lease's length; or nil.
 local function lingering(name)
-  local kept = call('HGET', prefix .. 'lingering', name)
+  local kept = call('HGET', prefix .. 'lingerers', name)
   if not kept then
     return nil
   end
@@ -55,21 +62,29 @@ local function lingering(name)
   return rest:sub(size + 2), tonumber(rest:sub(1, size))
 end
 
-local function stop_lingering(id, token)
+-- The token and the job id of a lease's name.
+local function parse_lease(name)
+  local size, rest = name:match('^(%d+):(.*)$')
+  return rest:sub(1, size), rest:sub(size + 2)
+end
+
+-- Give up the place and the locks that linger, if any. Returns their queue.
+local function stop_lingering(token, id)
   local name = lease_name(id, token)
   local queue = lingering(name)
   if queue then
     zrem(prefix .. 'lingering:' .. queue, name)
-    call('HDEL', prefix .. 'lingering', name)
+    call('HDEL', prefix .. 'lingerers', name)
     call('HDEL', prefix .. 'lingering_extended', name)
     release_locks(name)
   end
   return queue
 end
 
-local function end_cancelled(job, now)
+local function end_cancelled(job, now, failure)
+  keep_failure(job.id, failure)
   end_job(job.id, job.queue, job.dedup, 'cancelled', now,
-    record(job, job.attempts + 1, now, 'cancelled'))
+    record(job, job.attempts + 1, now, 'cancelled', failure))
   count(job.queue, 'cancelled')
   return 'cancelled'
 end
@@ -87,17 +102,17 @@ local function put_back(job, ready, ...)
 end
 
 -- The job took its worker down, or looks as if: wait again, or die of too many.
-local function stall(job, now, outcome)
+local function stall(job, now)
   local key = job_key(job.id)
   local stalls = call('HINCRBY', key, 'stalls', 1)
   local most = tonumber(call('HGET', key, 'max_stalls')) or 3
   count(job.queue, 'stalled')
   if stalls > most then
     end_job(job.id, job.queue, job.dedup, 'failed', now, 'reason', 'stalled',
-      record(job, job.attempts + 1, now, outcome))
+      record(job, job.attempts + 1, now, 'stalled'))
     count_total(job.queue, 'dead:stalled')
     count_minute(job.queue, 'dead')
     return 'failed'
   end
-  return put_back(job, now, record(job, job.attempts + 1, now, outcome))
+  return put_back(job, now, record(job, job.attempts + 1, now, 'stalled'))
 end

@@ -22,8 +22,7 @@ local function read_limits(queue)
   }
 end
 
--- Make room in a queue for how many more leases; and if the rate window closed it, in
--- how many ms the next one opens.
+-- Room in a queue for how many more leases. Forgets a rate window that is over.
 local function room_in(queue, limits, now)
   if limits.paused then
     return 0
@@ -40,20 +39,24 @@ local function room_in(queue, limits, now)
   if not limits.window or now >= limits.window + limits.rate_ms then
     limits.window, limits.used = nil, 0
   end
-  local left = math.max(0, limits.rate_max - limits.used)
-  if left == 0 then
-    return 0, limits.window + limits.rate_ms - now
-  end
-  return math.min(room, left)
+  return math.min(room, math.max(0, limits.rate_max - limits.used))
 end
 
--- Count claims into the rate window; returns its start, nil without a rate limit.
+-- In how many ms a rate window that claims have filled makes way for the next; or nil.
+local function opens_in(limits, now)
+  local full = limits.rate_max and limits.window and limits.used >= limits.rate_max
+  if full and not limits.paused then
+    return limits.window + limits.rate_ms - now
+  end
+  return nil
+end
+
+-- Count claims into the rate window; the first one opens it.
 local function use_rate(queue, limits, claims, now)
   if not limits.rate_max or claims == 0 then
-    return nil
+    return
   end
   limits.window = limits.window or now
   limits.used = limits.used + claims
   call('HSET', queue_key(queue), 'rate_start', limits.window, 'rate_used', limits.used)
-  return limits.window
 end

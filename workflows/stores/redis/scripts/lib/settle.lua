@@ -7,7 +7,6 @@
 
 local LOST, ALREADY = 'lost', 'already'
 
-local done = {} -- by token: jobs that ended and left no record
 local touched = {} -- queues in which a lease ended
 
 -- Each returns the state that the job is in now.
@@ -22,7 +21,6 @@ function kinds.complete(job, item, now)
   if item[8] then
     release_dedup(id, queue, job.dedup)
     forget(id, now)
-    gather(done, job.token, id)
     return 'completed'
   end
   local number = job.attempts + 1
@@ -51,12 +49,10 @@ function kinds.retry(job, item, now)
   local failure, spend = item[7], item[10]
   let_go(job, item[11])
   if job.cancel then
-    return end_cancelled(job, now)
+    return end_cancelled(job, now, failure)
   end
   local number = job.attempts + 1
-  if failure ~= '' then
-    call('HSET', job_key(id), 'failure', failure)
-  end
+  keep_failure(id, failure)
   if spend then
     count(queue, 'retried')
     count_run(queue, job.ready, job.started, now)
@@ -72,7 +68,7 @@ function kinds.retry(job, item, now)
     zadd(prefix .. 'expiring', expires, id)
   end
   if due then
-    enter_delayed(id, queue, due, place)
+    enter_delayed(id, queue, job.type, due, place)
   else
     enter_waiting(id, queue, job.type, priority, place, stalls)
   end
@@ -92,41 +88,39 @@ function kinds.bury(job, item, now)
   if item[10] then
     release_dedup(id, queue, job.dedup)
     forget(id, now)
-    gather(done, job.token, id)
     return 'failed'
   end
   local number = job.attempts + 1
-  end_job(id, queue, job.dedup, 'failed', now, 'failure', failure, 'reason', reason,
-    'attempts', spend and number or job.attempts, record(job, number, now, 'dead', failure))
+  keep_failure(id, failure)
+  end_job(id, queue, job.dedup, 'failed', now, 'reason', reason, 'attempts',
+    spend and number or job.attempts, record(job, number, now, 'dead', failure))
   return 'failed'
 end
 
 -- The rate-limit slot of a claim that started nothing is free again, while its window is.
 local function refund(job, now)
-  local window = call('HGET', job_key(job.id), 'window')
-  if not window then
-    return
-  end
   local limits = read_limits(job.queue)
-  if limits.rate_ms and limits.window == tonumber(window)
-    and now < limits.window + limits.rate_ms and limits.used > 0 then
+  if limits.rate_ms and limits.window and limits.used > 0
+    and job.started >= limits.window and now < limits.window + limits.rate_ms then
     call('HINCRBY', queue_key(job.queue), 'rate_used', -1)
   end
 end
 
 -- {..., started}
 function kinds.release(job, item, now)
+  local started = item[7]
   drop_lease(job)
+  if not started then
+    refund(job, now)
+  end
   if job.cancel then
     return end_cancelled(job, now)
-  end
-  if not item[7] then
-    refund(job, now)
+  elseif not started then
     return put_back(job, job.ready)
   end
   count_total(job.queue, 'released')
   if call('HINCRBY', job_key(job.id), 'releases', 1) > MAX_RELEASES then
-    return stall(job, now, 'released')
+    return stall(job, now)
   end
   return put_back(job, now, record(job, job.attempts + 1, now, 'released'))
 end
@@ -172,14 +166,11 @@ end
 
 -- The lease does not hold. Did this token itself end it?
 local function verdict(job, token)
-  if not job.state then
-    local ended = call('SISMEMBER', prefix .. 'done:' .. token, job.id) == 1
-    return ended and ALREADY or LOST
-  end
-  if job.state ~= 'active' and job.token == token then
+  if job.state and job.state ~= 'active' and job.token == token then
     return ALREADY
   end
-  return call('HGET', job_key(job.id), 'settled') == token and ALREADY or LOST
+  flush_sets() -- it may have been in this very call
+  return call('SISMEMBER', prefix .. 'done:' .. token, job.id) == 1 and ALREADY or LOST
 end
 
 -- Apply one settlement: 'lost', 'already', or the state that the job is in now ('' if
@@ -187,10 +178,12 @@ end
 local function settle(item, now)
   local kind, id, token = item[1], item[2], item[3]
   if kind == 'return' then
-    local queue = stop_lingering(id, token)
+    flush_sets() -- it may have begun to linger in this very call
+    local queue = stop_lingering(token, id)
     if queue then
       touched[queue] = true
     end
+    follow_up(item, now)
     return call('HGET', job_key(id), 'state') or ''
   end
   local job = read_lease(id)
@@ -201,14 +194,4 @@ local function settle(item, now)
   touched[job.queue] = true
   follow_up(item, now)
   return state
-end
-
--- A repeated settlement of a job whose record is gone is recognised by this.
-local function flush_done()
-  for token, ids in pairs(done) do
-    local key = prefix .. 'done:' .. token
-    call('SADD', key, unpack(ids))
-    call('PEXPIRE', key, REQUEST_MEMORY_MS)
-    done[token] = nil
-  end
 end

@@ -1,0 +1,181 @@
+"""The checker: rebuild every index from the job records, and compare.
+
+It reads in many steps, so on a busy store a difference may be a change under way: only
+what is seen twice is reported.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from workflows.stores.redis.connection import Connections, Reply
+from workflows.stores.redis.records import as_fields
+from workflows.stores.redis.scripts import Scripts, glob
+
+_AT_ONCE = 500
+_ENDED = (b"completed", b"failed", b"cancelled", b"expired")
+_SORTED_SETS = (
+    *(b"waiting", b"suspect", b"delayed", b"active", b"due", b"expiring", b"held"),
+    *_ENDED,
+)
+_FIELDS = (
+    *(b"state", b"queue", b"type", b"place", b"ready", b"priority", b"stalls"),
+    *(b"expires", b"dedup", b"token", b"finished"),
+)
+
+Job = dict[bytes, bytes]
+Index = dict[bytes, dict[bytes, float | None]]  # key to members; None: any score
+
+
+class Fsck:
+    """`fsck`."""
+
+    _scripts: Scripts
+    _connections: Connections
+
+    def fsck(self) -> list[str]:
+        """See `workflows.store.Store.fsck`."""
+        faults = set(self._faults())
+        return sorted(faults & set(self._faults())) if faults else []
+
+    def _faults(self) -> Iterator[str]:
+        snapshot = Snapshot(self._connections, self._scripts.prefix)
+        expected: Index = defaultdict(dict)
+        for id, job in snapshot.jobs.items():
+            yield from _broken(id, job, snapshot.queues)
+            for key, member, score in _entries(id, job):
+                expected[key][member] = score
+        yield from _compare(expected, snapshot.indexes)
+        yield from _stray(snapshot)
+
+
+class Snapshot:
+    """What one namespace holds, as far as the invariants speak of it."""
+
+    def __init__(self, connections: Connections, prefix: bytes) -> None:
+        self._connections = connections
+        self._prefix = prefix
+        self._keys = self._scan()
+        self.queues: set[bytes] = set(connections.execute("SMEMBERS", prefix + b"queues"))
+        self.jobs = {
+            name.partition(b":")[2]: job
+            for name, values in self._read(b"job", "HMGET", *_FIELDS)
+            if (job := _present(values))
+        }
+        self.indexes = self._read_indexes()
+        lingerers = connections.execute("HGETALL", prefix + b"lingerers")
+        self.lingerers = set(as_fields(lingerers))
+        self.lingering = {
+            member
+            for _, members in self._read(b"lingering", "ZRANGE", 0, -1)
+            for member in members
+        }
+        self.owners = {
+            owner
+            for _, flat in self._read(b"owners", "HGETALL")
+            for owner in as_fields(flat).values()
+        }
+
+    def _scan(self) -> dict[bytes, set[bytes]]:
+        """All keys, without the prefix, by their kind: what stands before the colon."""
+        keys: dict[bytes, set[bytes]] = defaultdict(set)
+        cursor: Reply = 0
+        while cursor != b"0":
+            cursor, found = self._connections.execute(
+                "SCAN", cursor, "MATCH", glob(self._prefix), "COUNT", _AT_ONCE
+            )
+            for key in found:
+                name = key[len(self._prefix) :]
+                keys[name.partition(b":")[0]].add(name)
+        return keys
+
+    def _read(
+        self, kind: bytes, command: str, *args: bytes | int | str
+    ) -> Iterator[tuple[bytes, Reply]]:
+        """Send a command for every key of a kind; yield each key with its reply."""
+        names = sorted(self._keys.get(kind, ()))
+        for first in range(0, len(names), _AT_ONCE):
+            part = names[first : first + _AT_ONCE]
+            sent = [(command, self._prefix + name, *args) for name in part]
+            yield from zip(part, self._connections.pipeline(sent), strict=True)
+
+    def _read_indexes(self) -> Index:
+        indexes: Index = {}
+        for kind in _SORTED_SETS:
+            for name, flat in self._read(kind, "ZRANGE", 0, -1, "WITHSCORES"):
+                scores = as_fields(flat).items()
+                indexes[name] = {member: float(score) for member, score in scores}
+        for name, flat in self._read(b"dedup", "HGETALL"):
+            owners = as_fields(flat).items()
+            indexes[name] = {b"%b held by %b" % owner: None for owner in owners}
+        return indexes
+
+
+def _present(values: Reply) -> Job:
+    pairs = zip(_FIELDS, values, strict=True)
+    return {field: value for field, value in pairs if value is not None}
+
+
+def _broken(id: bytes, job: Job, queues: set[bytes]) -> Iterator[str]:
+    """What is wrong with one record."""
+    needed = {b"state", b"queue", b"type", b"place", b"ready"}
+    if needed - job.keys():
+        yield f"job {_shown(id)} has no {_shown(min(needed - job.keys()))}"
+        return
+    if (job[b"state"] in _ENDED) != (b"finished" in job):
+        yield f"job {_shown(id)} is {_shown(job[b'state'])}, but its end says otherwise"
+    if job[b"state"] == b"active" and b"token" not in job:
+        yield f"job {_shown(id)} is active without a lease"
+    if job[b"queue"] not in queues:
+        yield f"job {_shown(id)} is in the unknown queue {_shown(job[b'queue'])}"
+
+
+def _entries(id: bytes, job: Job) -> Iterator[tuple[bytes, bytes, float | None]]:
+    """Where a job has to stand: (key, member, score)."""
+    state, queue = job.get(b"state", b""), job.get(b"queue", b"")
+    place = job.get(b"place", b"") + id
+    typed = b"%d:%b:%b" % (len(queue), queue, job.get(b"type", b""))
+    ready = float(job.get(b"ready", b"0"))
+    if state == b"waiting":
+        kind = b"suspect:" if int(job.get(b"stalls", b"0")) else b"waiting:"
+        yield kind + typed, place, float(job.get(b"priority", b"0"))
+    elif state == b"delayed":
+        yield b"delayed:" + typed, place, ready
+        yield b"due", place, ready
+    elif state == b"active":
+        yield b"active:" + queue, id, None
+        yield b"held:" + job.get(b"token", b""), id, None
+    else:
+        yield state + b":" + queue, id, float(job.get(b"finished", b"0"))
+    if b"expires" in job and state in {b"waiting", b"delayed"}:
+        yield b"expiring", id, float(job[b"expires"])
+    if b"dedup" in job and state not in _ENDED:
+        yield b"dedup:" + queue, b"%b held by %b" % (job[b"dedup"], id), None
+
+
+def _compare(expected: Index, actual: Index) -> Iterator[str]:
+    for key in expected.keys() | actual.keys():
+        wanted, found = expected.get(key, {}), actual.get(key, {})
+        for member in wanted.keys() - found.keys():
+            yield f"{_shown(key)} lacks {_shown(member)}"
+        for member in found.keys() - wanted.keys():
+            yield f"{_shown(key)} holds {_shown(member)}, which is not so"
+        for member in wanted.keys() & found.keys():
+            if wanted[member] not in {None, found[member]}:
+                yield f"{_shown(key)} has {_shown(member)} at a wrong score"
+
+
+def _stray(snapshot: Snapshot) -> Iterator[str]:
+    """Leases and locks that nothing stands behind."""
+    for name in snapshot.lingerers ^ snapshot.lingering:
+        yield f"the lingering lease {_shown(name)} is known in one place only"
+    held = {
+        b"%d:%b:%b" % (len(job[b"token"]), job[b"token"], id)
+        for id, job in snapshot.jobs.items()
+        if job.get(b"state") == b"active" and b"token" in job
+    }
+    for name in snapshot.owners - held - snapshot.lingerers:
+        yield f"a value belongs to the lost lease {_shown(name)}"
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
