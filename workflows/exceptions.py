@@ -49,6 +49,10 @@ class JobCancelled(JobInterrupt):
     """Somebody asked to cancel the job."""
 
 
+class LeaseLost(JobInterrupt):
+    """The job belongs to another process now; what this run does is refused."""
+
+
 # -- what a caller may meet ----------------------------------------------------------
 
 

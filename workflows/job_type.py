@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from workflows import converter
+from workflows.converter import payload_error
 from workflows.engine.retry import RetryRule
 from workflows.exceptions import InvalidArgumentError, PayloadError
 from workflows.store import NewJob, QueueLimits
@@ -48,8 +50,9 @@ class JobType:
     def encode(self, payload: Any) -> bytes:
         """Validate a payload (a model, or the fields of one) and return its JSON.
 
-        Raises:
-            PayloadError: it does not validate; `path` names the first fault.
+        What is returned is known to decode. Raises:
+            PayloadError: it does not validate, cannot be stored, or is over the
+                limits of `workflows.converter`; `path` names the first fault.
         """
         if self.payload is None:
             msg = f"job type {self.name!r} has no payload model; call its Huey task"
@@ -58,8 +61,19 @@ class JobType:
             model = self.payload.model_validate(payload)
         except ValidationError as error:
             raise payload_error(error) from None
-        text = model.model_dump_json(by_alias=True, exclude_none=True)
-        return text.encode()
+        data = converter.encode(model)
+        if b"null" in data:  # older code may not know a field that nobody set
+            text = model.model_dump_json(by_alias=True, exclude_none=True)
+            if self._is(model, text.encode()):
+                return text.encode()
+        self.decode(data)
+        return data
+
+    def _is(self, model: BaseModel, data: bytes) -> bool:
+        try:
+            return self.decode(data) == model
+        except PayloadError:
+            return False
 
     def decode(self, data: bytes) -> BaseModel:
         """Return the payload model of a stored job. Raises PayloadError."""
@@ -70,13 +84,6 @@ class JobType:
             return self.payload.model_validate_json(data)
         except ValidationError as error:
             raise payload_error(error) from None
-
-
-def payload_error(error: ValidationError) -> PayloadError:
-    """Name the first fault without repeating the offending value."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = "".join(f"/{part}" for part in first["loc"])
-    return PayloadError(first["msg"], path=path)
 
 
 def new_job(  # noqa: PLR0913 - keyword-only options of one call

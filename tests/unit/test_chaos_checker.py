@@ -132,6 +132,14 @@ def test_a_broken_job_dies_exhausted_after_three_attempts() -> None:
     assert found(evidence(*runs, kind="broken", kept=kept)) == {"attempts miscounted"}
 
 
+def test_a_failure_of_a_harmed_process_may_go_unwritten_no_other() -> None:
+    runs = [run("start"), run("fail"), run("start", 2), run("effect", 2)]
+    kept = record(result="run2")
+    assert found(evidence(*runs, kind="flaky", kept=kept, faults=(1,))) == set()
+    calm = evidence(*runs, kind="flaky", kept=kept)
+    assert found(calm) == {"attempts miscounted"}
+
+
 def test_a_broken_invariant_of_the_store_is_a_finding() -> None:
     held = evidence(run("start"), run("effect"), kept=record())
     held.store = {**held.store, "fsck": ["a counter is wrong"]}
