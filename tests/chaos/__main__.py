@@ -87,7 +87,7 @@ def _prove(cells: Sequence[Cell], settings: Settings) -> int:
     unnoticed = 0
     for (mode, name), cell in itertools.product(SABOTAGE, cells):
         broken = replace(settings, sabotage=mode)
-        outcome = _play(name, cell, broken, SHORT)
+        outcome = _play(name, cell, broken, replace(SHORT, zombies=0))
         noticed = outcome is None or bool(outcome.findings)
         unnoticed += not noticed
         told = "noticed, as it must be" if noticed else "NOT NOTICED"

@@ -50,15 +50,15 @@ class Tail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._place = 0
+        self.place = 0  # how far it has read, in bytes
 
     def new(self) -> list[Line]:
         """Return the lines that were added since the last call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
-            file.seek(self._place)
+            file.seek(self.place)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
-        self._place += len(whole)
+        self.place += len(whole)
         return [json.loads(line) for line in whole.splitlines()]

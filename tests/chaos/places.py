@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from pysqlite3 import dbapi2
+
 from tests.servers import DURABLE, ValkeyServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +44,9 @@ class Medium(Protocol):
     def outage(self, seconds: float) -> None:
         """Let nothing get an answer for so long, without losing anything."""
 
+    def blocked(self) -> bool:
+        """Whether a process that stands still keeps all others from writing."""
+
 
 class SqliteFile:
     """A file; an outage is another process that holds its write lock."""
@@ -63,6 +68,18 @@ class SqliteFile:
         argv = [sys.executable, "-c", code, str(self._path), str(seconds)]
         subprocess.run(argv, check=True, timeout=seconds + 40)
 
+    def blocked(self) -> bool:
+        """Whether somebody holds the write lock for more than a moment."""
+        connection = dbapi2.connect(self._path, timeout=0.3, isolation_level=None)
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except dbapi2.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
 
 class Valkey:
     """A server with `appendfsync always`."""
@@ -76,6 +93,10 @@ class Valkey:
         self._server.freeze()
         time.sleep(seconds)
         self._server.thaw()
+
+    def blocked(self) -> bool:
+        """A server's clients hold no lock on it."""
+        return False
 
     def restart(self, pause: float) -> None:
         """Kill the server, and start it again on the same files."""

@@ -168,18 +168,19 @@ class Stage:
         return sum(info.counts.get(s, 0) for s in LIVE_STATES) if info else 0
 
     def settle_down(self, timeout: float) -> None:
-        """Wait until every job is at its end, or nothing moves any more."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if self._quiet():
-                return
+        """Wait until every job is at its end, or nothing moves for many leases."""
+        patience = 4 * self.settings.lease + 4 * self.settings.sweep + 3
+        moved, seen = time.monotonic(), (-1, -1)
+        deadline = moved + timeout
+        while seen[0] and time.monotonic() < min(deadline, moved + patience):
             time.sleep(0.1)
-
-    def _quiet(self) -> bool:
-        try:
-            return self.live() == 0
-        except StoreError:
-            return False
+            try:
+                now = (self.live(), self._runs.place)
+            except StoreError:
+                continue
+            self.look()
+            if now != seen:
+                moved, seen = time.monotonic(), now
 
     def dump(self) -> None:
         """Write every record of the store to a ledger, with counters and fsck."""
@@ -230,7 +231,7 @@ def _plain(record: JobRecord) -> dict[str, object]:
 def stage(cell: Cell, settings: Settings, name: str) -> Iterator[Stage]:
     """Make the place for a run of one scenario in one cell."""
     with (
-        scratch(settings.keep, f"{name}-{cell}") as folder,
+        scratch(settings.keep, f"{name}-{cell}{settings.sabotage}") as folder,
         medium(cell, folder) as store,
     ):
         made = Stage(cell, folder, store, settings)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         huey = self.huey
         if self.forks:
             install_interrupt_handler()
+            signal.signal(self._interrupt_sig, self._interrupted)
         options = ProcessOptions(
             threads=huey.jobs.types_by_queue(is_async=False),
             loop=huey.jobs.types_by_queue(is_async=True),
@@ -165,6 +167,12 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
             self._async = AsyncSlots(process.loop, self._handler)
             self._async.start()
         return process
+
+    def _interrupted(self, _signum: int, _frame: object) -> None:
+        """The parent's grace is over: what a forked child runs is given back."""
+        if self.huey._tasks_in_flight:
+            self.huey.interrupting = True
+            raise KeyboardInterrupt
 
     def _hear_revocations(self, exist: bool) -> None:
         self.huey.revocations_exist = exist
