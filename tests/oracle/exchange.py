@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.oracle.memory import Job, Lease, Stored, check_jobs, check_text, due
+from tests.oracle.memory import Job, Lease, Queue, Stored, check_jobs, check_text, due
 from tests.oracle.upkeep import Upkeep
 from tests.oracle.values import Values
 from workflows.engine.states import JobState
@@ -18,6 +18,7 @@ from workflows.store import (
     Join,
     LeasedJob,
     QueueClaim,
+    QueueLimits,
     Release,
     Renewed,
     Retry,
@@ -228,16 +229,24 @@ class Exchange(Values, Upkeep):
         queue = self._queues.get(name)
         if queue is None:
             return float("inf")
-        limits, room = queue.limits, float("inf")
         if queue.paused:
             return 0
-        if limits.concurrency is not None:
-            active = len(self._in_state(JobState.ACTIVE, queue=name))
-            lingering = sum(1 for x in self._lingering.values() if x.queue == name)
-            room = max(0, limits.concurrency - active - lingering)
-        if limits.rate_max is not None and queue.window_is_open(self.now()):
-            room = min(room, max(0, limits.rate_max - queue.window_count))
-        return room
+        return min(self._places(name, queue.limits), self._slots(queue))
+
+    def _places(self, name: str, limits: QueueLimits) -> float:
+        """How many more the concurrency of a queue allows."""
+        if limits.concurrency is None:
+            return float("inf")
+        active = len(self._in_state(JobState.ACTIVE, queue=name))
+        lingering = sum(1 for x in self._lingering.values() if x.queue == name)
+        return max(0, limits.concurrency - active - lingering)
+
+    def _slots(self, queue: Queue) -> float:
+        """How many more the rate limit of a queue allows."""
+        if queue.limits.rate_max is None:
+            return float("inf")
+        used = queue.window_count if queue.window_is_open(self.now()) else 0
+        return max(0, queue.limits.rate_max - used)
 
     def _grant(self, job: Job, claim: Claim) -> None:
         now, queue = self.now(), self._queues[job.new.queue]
@@ -273,7 +282,8 @@ class Exchange(Values, Upkeep):
                 if job.run_at is not None and job.new.type in wanted.types
             ]
             left = [job for job in self._claimable(wanted) if not job.stalls]
-            if left and self._room(wanted.queue) == 0 and queue.window_is_open(now):
+            places = self._places(wanted.queue, queue.limits)
+            if left and places and not self._slots(queue):
                 assert queue.window_start is not None
                 times.append(queue.window_start + (queue.limits.rate_ms or 0))
         return max(0, min(times) - now) if times else None
