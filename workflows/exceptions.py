@@ -37,7 +37,7 @@ class Snooze(RetryAfter):
 # -- what stops a running job; never swallowed by `except Exception` ---------------
 
 
-class JobInterrupt(BaseException):  # noqa: N818 - a signal, not an error
+class JobInterrupt(BaseException):
     """Raised inside a running job by the runtime."""
 
 

@@ -54,9 +54,9 @@ def together(
     """Run calls in threads: the first leads a group alone, the others form the next."""
     with ThreadPoolExecutor(len(calls) + 1) as pool, write_lock(path):
         first = pool.submit(store.declare_queue, "lead", _NO_LIMITS)
-        _until(lambda: store._writer._led and not store._writer._queue)
+        _until(lambda: len(store._writer._queue) == 1)
         futures = [pool.submit(call) for call in calls]
-        _until(lambda: len(store._writer._queue) == len(calls))
+        _until(lambda: len(store._writer._queue) == len(calls) + 1)
     assert first.result() is None
     return futures
 
@@ -165,7 +165,7 @@ def test_a_failed_commit_is_told_to_the_whole_group(
         with write_lock(path):
             break_it()
             futures = [pool.submit(enqueue(store, f"job-{n}")) for n in range(5)]
-            _until(lambda: len(store._writer._queue) == 4)
+            _until(lambda: len(store._writer._queue) == 5)
         errors = [future.exception() for future in futures]
     assert all(isinstance(error, StoreUnavailableError) for error in errors)
     monkeypatch.undo()

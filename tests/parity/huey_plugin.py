@@ -62,7 +62,8 @@ base.BaseTestCase.get_huey = _make
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         name = item.nodeid.partition("::")[2]
         (dropped if name in DESELECTED else kept).append(item)

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -209,34 +210,37 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         """
         check_payload_model(payload)
         check_priority(priority)
-        rule = retry_rule(retry)
-        limits = limits_of(concurrency, limiter)
+        seconds = timeout_of(timeout)
+        template = JobType(
+            name="",
+            queue=queue,
+            payload=payload,
+            retry=retry_rule(retry),
+            priority=priority,
+            timeout=seconds,
+            expires=timeout_of(expires),
+            max_stalls=max_stalls,
+            limits=limits_of(concurrency, limiter),
+            keep_completed=retention_of(remove_on_complete),
+            keep_failed=retention_of(remove_on_fail),
+        )
+        return self._decorator(template, name=name, context=context)
 
+    def _decorator(
+        self, template: JobType, *, name: str | None, context: bool
+    ) -> Callable[[Plain], JobWrapper]:
         def declare(type_name: str, is_async: bool) -> JobType:
-            return JobType(
-                name=type_name,
-                queue=queue,
-                payload=payload,
-                retry=rule,
-                priority=priority,
-                timeout=timeout_of(timeout),
-                expires=timeout_of(expires),
-                max_stalls=max_stalls,
-                limits=limits,
-                keep_completed=retention_of(remove_on_complete),
-                keep_failed=retention_of(remove_on_fail),
-                is_async=is_async,
-            )
+            return replace(template, name=type_name, is_async=is_async)
 
         def decorate(function: Plain) -> JobWrapper:
-            seconds = timeout_of(timeout)
+            timeout = template.timeout
             return JobWrapper(
                 self,
                 function.func if isinstance(function, JobWrapper) else function,
                 declare=declare,
                 name=name,
                 job_context=context,
-                default_timeout=seconds and seconds.total_seconds(),
+                default_timeout=timeout and timeout.total_seconds(),
             )
 
         return decorate

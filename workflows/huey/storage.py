@@ -177,7 +177,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
     def _job_result(self, job_id: str) -> bytes | None:
         record = self.store.get_job(job_id)
         if record is None or record.state is not JobState.FAILED:
-            return record and record.result
+            return None if record is None else record.result
         failure = Failure.from_json(record.failure)
         error = {
             "error": f"{failure.type}: {failure.message}",

@@ -42,7 +42,9 @@ def check_server(execute: Execute, overrides: frozenset[str], address: str) -> S
     info = _read_info(execute)
     engine = "valkey" if "valkey_version" in info else "redis"
     version = info.get("valkey_version") or info.get("redis_version", "0")
-    compatible = tuple(int(part) for part in info.get("redis_version", "0").split(".")[:2])
+    compatible = tuple(
+        int(part) for part in info.get("redis_version", "0").split(".")[:2]
+    )
     if compatible < OLDEST:
         raise refuse(address, f"its version is {version}", "Use 6.2 or newer.")
     if info.get("role", "master") != "master":

@@ -7,7 +7,7 @@ per call, and one place that decides about repeats and time limits.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +35,8 @@ class Connections:
     anything else is sent; what it raises, the caller gets.
     """
 
+    _checked: bool
+
     def __init__(self, url: str, check: Callable[[Execute], None]) -> None:
         self._class, self._options = _options(url)
         self.address = _address(url, self._options)
@@ -54,10 +56,15 @@ class Connections:
         self._ensure_checked()
         return self._repeat(self._idle, lambda one: _ask(one, command))
 
-    def pipeline(self, commands: list[tuple[bytes | str | float, ...]]) -> list[Reply]:
+    def pipeline(
+        self, commands: Sequence[tuple[bytes | str | float, ...]]
+    ) -> list[Reply]:
         """Send commands in one go; not atomic. The first error is raised."""
         self._ensure_checked()
-        return self._repeat(self._idle, lambda one: _ask_all(one, commands))
+        replies: list[Reply] = self._repeat(
+            self._idle, lambda one: _ask_all(one, commands)
+        )
+        return replies
 
     def block(self, *command: bytes | str | float) -> Reply:
         """Send a command that may block for BLOCK_SECONDS, on a connection apart."""
@@ -104,20 +111,22 @@ class Connections:
 
     def _ensure_checked(self) -> None:
         self._ensure_process()
-        if self._checked:
+        if not self._checked:
+            with self._checking:
+                self._check_once()
+
+    def _check_once(self) -> None:
+        if self._checked:  # by another thread, meanwhile
             return
-        with self._checking:
-            if self._checked:
-                return
-            with self._explained():
-                connection = self._idle.take()
-                try:
-                    self._check(lambda *command: _ask(connection, command))
-                except BaseException:
-                    connection.disconnect()
-                    raise
-                self._idle.give_back(connection)
-            self._checked = True
+        with self._explained():
+            connection = self._idle.take()
+            try:
+                self._check(lambda *command: _ask(connection, command))
+            except BaseException:
+                connection.disconnect()
+                raise
+            self._idle.give_back(connection)
+        self._checked = True
 
     def _ensure_process(self) -> None:
         if self._pid != os.getpid():
@@ -166,11 +175,12 @@ class _Pool:
 
 def _ask(connection: Connection, command: tuple[bytes | str | float, ...]) -> Reply:
     connection.send_command(*command, check_health=False)
-    return connection.read_response(disable_decoding=True)
+    reply: Reply = connection.read_response(disable_decoding=True)
+    return reply
 
 
 def _ask_all(
-    connection: Connection, commands: list[tuple[bytes | str | float, ...]]
+    connection: Connection, commands: Sequence[tuple[bytes | str | float, ...]]
 ) -> list[Reply]:
     for command in commands:
         connection.send_command(*command, check_health=False)

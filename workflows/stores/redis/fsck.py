@@ -44,6 +44,9 @@ class Fsck:
             yield from _broken(id, job, snapshot.queues)
             for key, member, score in _entries(id, job):
                 expected[key][member] = score
+        for name in snapshot.lingering:
+            token, id = _parse_lease(name)
+            expected[b"held:" + token][id] = None
         yield from _compare(expected, snapshot.indexes)
         yield from _stray(snapshot)
 
@@ -55,7 +58,9 @@ class Snapshot:
         self._connections = connections
         self._prefix = prefix
         self._keys = self._scan()
-        self.queues: set[bytes] = set(connections.execute("SMEMBERS", prefix + b"queues"))
+        self.queues: set[bytes] = set(
+            connections.execute("SMEMBERS", prefix + b"queues")
+        )
         self.jobs = {
             name.partition(b":")[2]: job
             for name, values in self._read(b"job", "HMGET", *_FIELDS)
@@ -160,7 +165,7 @@ def _compare(expected: Index, actual: Index) -> Iterator[str]:
         for member in found.keys() - wanted.keys():
             yield f"{_shown(key)} holds {_shown(member)}, which is not so"
         for member in wanted.keys() & found.keys():
-            if wanted[member] not in {None, found[member]}:
+            if wanted[member] is not None and wanted[member] != found[member]:
                 yield f"{_shown(key)} has {_shown(member)} at a wrong score"
 
 
@@ -175,6 +180,12 @@ def _stray(snapshot: Snapshot) -> Iterator[str]:
     }
     for name in snapshot.owners - held - snapshot.lingerers:
         yield f"a value belongs to the lost lease {_shown(name)}"
+
+
+def _parse_lease(name: bytes) -> tuple[bytes, bytes]:
+    """Return the token and the job id in the name of a lease."""
+    size, _, rest = name.partition(b":")
+    return rest[: int(size)], rest[int(size) + 1 :]
 
 
 def _shown(name: bytes) -> str:

@@ -53,11 +53,14 @@ def pack_job(job: NewJob) -> Packed:
     if job.dedup_id is not None:
         check_name("dedup_id", job.dedup_id)
     if not isfinite(job.priority):
-        raise InvalidArgumentError(f"the priority {job.priority} is not finite")
+        msg = f"the priority {job.priority} is not finite"
+        raise InvalidArgumentError(msg)
     if job.delay_ms and job.run_at is not None:
-        raise InvalidArgumentError("a job has either delay_ms or run_at, not both")
+        msg = "a job has either delay_ms or run_at, not both"
+        raise InvalidArgumentError(msg)
     if job.max_stalls < 0:
-        raise InvalidArgumentError("max_stalls is negative")
+        msg = "max_stalls is negative"
+        raise InvalidArgumentError(msg)
     check_number("delay_ms", job.delay_ms)
     check_number("run_at", job.run_at)
     check_number("expires_ms", job.expires_ms)
@@ -96,11 +99,24 @@ def pack_settlement(settlement: Settlement) -> Packed:
     )
     match settlement:
         case Complete(result=result, remove=remove):
-            return ("complete", *common, None if result is None else raw(result), remove)
+            return (
+                "complete",
+                *common,
+                None if result is None else raw(result),
+                remove,
+            )
         case Retry():
             return ("retry", *common, *_retry_fields(settlement))
         case Bury(failure=failure, reason=reason, spend=spend, remove=remove):
-            return ("bury", *common, raw(failure), reason, spend, remove, settlement.linger)
+            return (
+                "bury",
+                *common,
+                raw(failure),
+                reason,
+                spend,
+                remove,
+                settlement.linger,
+            )
         case Release(started=started):
             return ("release", *common, started)
         case Return():
@@ -115,7 +131,8 @@ def pack_settlement(settlement: Settlement) -> Packed:
 
 def _retry_fields(retry: Retry) -> Packed:
     if retry.delay_ms and retry.run_at is not None:
-        raise InvalidArgumentError("a retry has either delay_ms or run_at, not both")
+        msg = "a retry has either delay_ms or run_at, not both"
+        raise InvalidArgumentError(msg)
     check_number("delay_ms", retry.delay_ms)
     check_number("run_at", retry.run_at)
     return (raw(retry.failure), retry.delay_ms, retry.run_at, retry.spend, retry.linger)
@@ -129,11 +146,14 @@ def pack_claim(claim: Claim) -> Packed:
     """See scripts/lib/grant.lua."""
     most = claim.slots + claim.prefetch
     if claim.slots < 0 or claim.prefetch < 0 or claim.suspects < 0:
-        raise InvalidArgumentError("slots, prefetch and suspects must not be negative")
+        msg = "slots, prefetch and suspects must not be negative"
+        raise InvalidArgumentError(msg)
     if most > MAX_STEP:
-        raise InvalidArgumentError(f"a claim is for at most {MAX_STEP} jobs")
+        msg = f"a claim is for at most {MAX_STEP} jobs"
+        raise InvalidArgumentError(msg)
     if claim.lease_ms < 1:
-        raise InvalidArgumentError("lease_ms must be at least 1")
+        msg = "lease_ms must be at least 1"
+        raise InvalidArgumentError(msg)
     check_name("id", claim.id)
     return (
         claim.id,
@@ -149,22 +169,26 @@ def pack_claim(claim: Claim) -> Packed:
 def check_name(name: str, value: str) -> None:
     """Refuse what is empty or would be cut short somewhere."""
     if not value or "\0" in value:
-        raise InvalidArgumentError(f"{name} is empty or holds a NUL character")
+        msg = f"{name} is empty or holds a NUL character"
+        raise InvalidArgumentError(msg)
 
 
 def check_number(name: str, value: int | None) -> None:
     """Refuse what a Lua number cannot hold exactly."""
     if value is not None and not -EXACT < value < EXACT:
-        raise InvalidArgumentError(f"{name} is out of range: {value}")
+        msg = f"{name} is out of range: {value}"
+        raise InvalidArgumentError(msg)
 
 
 def check_count(name: str, count: int) -> None:
     """Refuse more records than one step may touch."""
     if count > MAX_STEP:
-        raise InvalidArgumentError(f"at most {MAX_STEP} {name} at once, not {count}")
+        msg = f"at most {MAX_STEP} {name} at once, not {count}"
+        raise InvalidArgumentError(msg)
 
 
 def check_limit(limit: int) -> None:
     """Refuse a limit outside 1 to MAX_STEP."""
     if not 1 <= limit <= MAX_STEP:
-        raise InvalidArgumentError(f"a limit is 1 to {MAX_STEP}, not {limit}")
+        msg = f"a limit is 1 to {MAX_STEP}, not {limit}"
+        raise InvalidArgumentError(msg)

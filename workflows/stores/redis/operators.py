@@ -26,7 +26,8 @@ class Operators:
     ) -> JobState:
         """See `workflows.store.Store.reschedule`."""
         if delay_ms and run_at is not None:
-            raise InvalidArgumentError("name either delay_ms or run_at, not both")
+            msg = "name either delay_ms or run_at, not both"
+            raise InvalidArgumentError(msg)
         check_number("delay_ms", delay_ms)
         check_number("run_at", run_at)
         conflict = "it is not waiting or delayed"
@@ -49,9 +50,11 @@ class Operators:
     def _change(self, script: str, job_id: str, *args: Any, conflict: str) -> str:
         outcome: str = self._scripts.run(script, job_id, *args).decode()
         if outcome == "missing":
-            raise NotFoundError(f"there is no job {job_id!r}")
+            msg = f"there is no job {job_id!r}"
+            raise NotFoundError(msg)
         if outcome == "conflict":
-            raise ConflictError(f"job {job_id!r}: {conflict}")
+            msg = f"job {job_id!r}: {conflict}"
+            raise ConflictError(msg)
         return outcome
 
     # -- bounded steps --
@@ -81,9 +84,11 @@ class Operators:
     ) -> Step:
         """See `workflows.store.Store.prune`."""
         if state not in TERMINAL:
-            raise InvalidArgumentError(f"{state} jobs are live: they are not pruned")
+            msg = f"{state} jobs are live: they are not pruned"
+            raise InvalidArgumentError(msg)
         if (age_ms or 0) < 0 or (keep or 0) < 0:
-            raise InvalidArgumentError("age_ms and keep must not be negative")
+            msg = "age_ms and keep must not be negative"
+            raise InvalidArgumentError(msg)
         return self._step("prune", queue, limit, state.value, age_ms, keep)
 
     def _step(self, script: str, queue: str, limit: int, *args: Any) -> Step:
@@ -123,15 +128,15 @@ class Operators:
         create: bool = False,
     ) -> None:
         if not self._scripts.run("set_queue", queue, create, clear, fields):
-            raise NotFoundError(f"there is no queue {queue!r}")
+            msg = f"there is no queue {queue!r}"
+            raise NotFoundError(msg)
 
 
-def _limit_fields(
-    whose: str, limits: QueueLimits
-) -> tuple[list[str], list[str | int]]:
+def _limit_fields(whose: str, limits: QueueLimits) -> tuple[list[str], list[str | int]]:
     """Return which fields of a queue to delete, and which to set."""
     if (limits.rate_max is None) != (limits.rate_ms is None):
-        raise InvalidArgumentError("a rate limit has both rate_max and rate_ms")
+        msg = "a rate limit has both rate_max and rate_ms"
+        raise InvalidArgumentError(msg)
     clear: list[str] = []
     fields: list[str | int] = []
     for name in _LIMITS:
@@ -140,7 +145,8 @@ def _limit_fields(
         if value is None:
             clear.append(f"{whose}_{name}")
         elif value < 1:
-            raise InvalidArgumentError(f"{name} must be at least 1")
+            msg = f"{name} must be at least 1"
+            raise InvalidArgumentError(msg)
         else:
             fields += [f"{whose}_{name}", value]
     return clear, fields

@@ -131,7 +131,7 @@ def _attempt(record: bytes) -> Attempt:
         started_at=int(started),
         ended_at=int(ended),
         owner=rest[:length].decode(),
-        outcome=outcome.decode(),  # type: ignore[arg-type] - one of the literals
+        outcome=outcome.decode(),  # type: ignore[arg-type]  # one of the literals
         failure=rest[length:],
     )
 

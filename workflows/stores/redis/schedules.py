@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workflows.exceptions import InvalidArgumentError, NotFoundError
+from workflows.exceptions import NotFoundError
 from workflows.store import FireStatus, NewJob, Schedule
 from workflows.stores.redis import records
 from workflows.stores.redis.messages import (
@@ -60,7 +60,8 @@ class Schedules:
         """See `workflows.store.Store.pause_schedule`."""
         change = "pause" if paused else "resume"
         if not self._scripts.run("change_schedule", schedule_id, change):
-            raise NotFoundError(f"there is no schedule {schedule_id!r}")
+            msg = f"there is no schedule {schedule_id!r}"
+            raise NotFoundError(msg)
 
     def list_schedules(self) -> list[Schedule]:
         """See `workflows.store.Store.list_schedules`."""

@@ -66,7 +66,8 @@ class Values:
     def increment(self, space: str, key: str, amount: int = 1) -> int:
         """See `workflows.store.KeyValues.increment`."""
         if not -(2**63) <= amount < 2**63:
-            raise InvalidArgumentError(f"amount is out of range: {amount}")
+            msg = f"amount is out of range: {amount}"
+            raise InvalidArgumentError(msg)
         digits = self._scripts.run("increment", space, key, str(amount))
         if digits is None:
             msg = f"value {key!r} of space {space!r} is not a counter"

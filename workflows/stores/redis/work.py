@@ -95,7 +95,8 @@ class Work:
         """See `workflows.store.Store.renew`."""
         check_count("leases", len(leases))
         if lease_ms < 1:
-            raise InvalidArgumentError("lease_ms must be at least 1")
+            msg = "lease_ms must be at least 1"
+            raise InvalidArgumentError(msg)
         now, lost, cancels = self._scripts.run("renew", leases, lease_ms)
         return Renewed(
             lost=tuple(id.decode() for id in lost),

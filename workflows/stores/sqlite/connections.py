@@ -7,6 +7,7 @@ the parent only. So all connections are closed before a fork, in a short pause.
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from workflows.stores.sqlite.location import Location
 from workflows.stores.sqlite.opening import READ_BUSY_MS, Connection, connect, open_file
 
 MAX_IDLE_READERS = 8
+PAUSE_S = 0.0005  # between two looks, while connections are being closed
 
 
 class Connections:
@@ -39,8 +41,8 @@ class Connections:
 
     def _reset(self) -> None:
         self._pid = os.getpid()
-        self._gate = threading.Condition()
-        self._users = 0
+        self._lock = threading.Lock()
+        self._uses: set[object] = set()  # one token per use that goes on
         self._closing = False
         self._opened = False
         self._file: tuple[int, int] | None = None  # which one is open
@@ -51,67 +53,85 @@ class Connections:
     # -- use --
 
     @contextmanager
+    def _use(self) -> Iterator[None]:
+        """Keep the connections open meanwhile.
+
+        An interrupt may strike anywhere in here, so leaving is done twice.
+        """
+        token = object()
+        try:
+            self._enter(token)
+            yield
+        finally:
+            try:
+                self._uses.discard(token)
+            finally:
+                self._uses.discard(token)
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Lend the writer; the caller sees to it that it is used by one at a time."""
-        self._enter()
-        try:
-            if self._writer is None:
-                # BEGIN IMMEDIATE waits in Python, with finer steps than SQLite's.
-                self._writer = connect(self._location, timeout_ms=0, read_only=False)
-            yield self._writer
-        except driver.Error as error:
-            if not is_busy(error):
-                _close(self._writer)
-                self._writer = None
-            raise
-        finally:
-            self._leave()
+        with self._use():
+            try:
+                if self._writer is None:
+                    # BEGIN waits in Python, in finer steps than SQLite's own.
+                    self._writer = connect(
+                        self._location, timeout_ms=0, read_only=False
+                    )
+                yield self._writer
+            except driver.Error as error:
+                if not is_busy(error):
+                    self._drop_writer()
+                raise
+            finally:
+                if self._writer is not None and self._writer.in_transaction:
+                    self._drop_writer()  # interrupted before it could roll back
+
+    def _drop_writer(self) -> None:
+        _close(self._writer)
+        self._writer = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Lend a reader in one snapshot; raises the store's errors."""
         reader: Connection = None
-        self._enter()
-        try:
-            reader = self._take_reader()
-            reader.execute("BEGIN")
-            yield reader
-            reader.execute("COMMIT")
-            self._give_reader(reader)
-        except driver.Error as error:
-            _close(reader)
-            raise store_error(error, str(self._location.path)) from error
-        except BaseException:
-            _close(reader)
-            raise
-        finally:
-            self._leave()
+        with self._use():
+            try:
+                reader = self._take_reader()
+                reader.execute("BEGIN")
+                yield reader
+                reader.execute("COMMIT")
+                self._give_reader(reader)
+            except driver.Error as error:
+                _close(reader)
+                raise store_error(error, str(self._location.path)) from error
+            except BaseException:
+                _close(reader)
+                raise
 
     def data_version(self) -> int:
         """Return a number that changes when any other connection has committed."""
-        self._enter()
-        try:
-            if self._watcher is None:
-                self._watcher = connect(
-                    self._location, timeout_ms=READ_BUSY_MS, read_only=True
-                )
-            version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
-            return version
-        except driver.Error as error:
-            _close(self._watcher)
-            self._watcher = None
-            raise store_error(error, str(self._location.path)) from error
-        finally:
-            self._leave()
+        with self._use():
+            try:
+                if self._watcher is None:
+                    self._watcher = connect(
+                        self._location, timeout_ms=READ_BUSY_MS, read_only=True
+                    )
+                row = self._watcher.execute("PRAGMA data_version").fetchone()
+                return int(row[0])
+            except driver.Error as error:
+                _close(self._watcher)
+                self._watcher = None
+                raise store_error(error, str(self._location.path)) from error
 
     def _take_reader(self) -> Connection:
-        with self._gate:
+        with self._lock:
             if self._readers:
                 return self._readers.pop()
         return connect(self._location, timeout_ms=READ_BUSY_MS, read_only=True)
 
     def _give_reader(self, reader: Connection) -> None:
-        with self._gate:
+        with self._lock:
             if len(self._readers) < MAX_IDLE_READERS:
                 self._readers.append(reader)
                 return
@@ -119,7 +139,7 @@ class Connections:
 
     # -- opening, closing, forking --
 
-    def _enter(self) -> None:
+    def _enter(self, token: object) -> None:
         if self._pid != os.getpid():
             msg = (
                 f"SQLite file {self._location.path}: this process was forked by other "
@@ -133,14 +153,17 @@ class Connections:
                 "was open; the next call opens what is there now"
             )
             raise StoreUnavailableError(msg)
-        with self._gate:
-            while self._closing:
-                self._gate.wait()
-            if not self._opened:
-                self._open()
-            self._users += 1
+        while token not in self._uses:
+            with self._lock:
+                if not self._closing:
+                    self._open()
+                    self._uses.add(token)
+                    return
+            time.sleep(PAUSE_S)
 
     def _open(self) -> None:
+        if self._opened:
+            return
         path = str(self._location.path)
         try:
             open_file(self._location, self._options)
@@ -151,39 +174,34 @@ class Connections:
         self._file = _file_id(self._location)
         self._opened = True
 
-    def _leave(self) -> None:
-        with self._gate:
-            self._users -= 1
-            if self._closing and self._users == 0:
-                self._gate.notify_all()
-
     def close(self) -> None:
         """Close all connections as soon as nobody uses them."""
-        self._pause()
-        self._go_on()
+        try:
+            self._pause()
+        finally:
+            self._closing = False
 
     def _pause(self) -> None:
-        with self._gate:
-            while self._closing:
-                self._gate.wait()
-            self._closing = True
-            while self._users:
-                self._gate.wait()
-            for connection in (self._writer, self._watcher, *self._readers):
-                _close(connection)
-            self._writer = self._watcher = None
-            self._readers.clear()
-            self._opened = False
+        """Wait until nobody uses a connection, close all, and keep others waiting."""
+        self._closing = True
+        while True:
+            with self._lock:
+                if not self._uses:
+                    for connection in (self._writer, self._watcher, *self._readers):
+                        _close(connection)
+                    self._writer = self._watcher = None
+                    self._readers.clear()
+                    self._opened = False
+                    return
+            time.sleep(PAUSE_S)
+
+    def _go_on(self) -> None:
+        self._closing = False
 
     def _start_anew(self) -> None:
         """In a forked child: no connection, and none of the parent's threads."""
         self._reset()
         self._after_fork()
-
-    def _go_on(self) -> None:
-        with self._gate:
-            self._closing = False
-            self._gate.notify_all()
 
 
 def _file_id(location: Location) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 import pysqlite3 as driver
@@ -30,24 +31,41 @@ Operation = Callable[[Transaction], T]
 class _Waiting(Generic[T]):
     """One operation, from its submission to its answer."""
 
-    __slots__ = ("answer", "error", "leads", "operation", "since", "turn")
+    __slots__ = ("answer", "answered", "error", "gone", "operation", "since", "turn")
 
     def __init__(self, operation: Operation[T]) -> None:
         self.operation = operation
         self.answer: T | None = None
         self.error: BaseException | None = None
-        self.leads = False
+        self.answered = False
+        self.gone = False  # its thread waits no longer
         self.since = time.monotonic()
-        self.turn = threading.Lock()  # released when it is answered, or is to lead
+        self.turn = threading.Lock()  # released when there is something to look at
         self.turn.acquire()
+
+    def end(self, answer: T | None, error: BaseException | None) -> None:
+        """Give it its answer."""
+        self.answer, self.error, self.answered = answer, error, True
+
+    def wake(self) -> None:
+        """Let its thread look; one time too many does no harm."""
+        if self.turn.locked():
+            self.turn.release()
 
 
 class _Spoiled(Exception):  # noqa: N818 - a signal to the group
     """An operation failed after it had written: the group has to be undone."""
 
 
+Outcome = tuple[Any, BaseException | None]
+
+
 class GroupCommit:
     """Runs operations in transactions. Thread-safe.
+
+    A job may be interrupted at any line (an exception that another thread raises in
+    its thread), so also in here. Each step that others depend on is therefore written
+    so that it can be done twice, and is done again in a `finally`.
 
     Args:
         connections: where the writer comes from.
@@ -73,7 +91,8 @@ class GroupCommit:
         """Forget all waiters (they are threads of the process before the fork)."""
         self._mutex = threading.Lock()
         self._queue: deque[_Waiting[Any]] = deque()
-        self._led = False
+        self._leader: _Waiting[Any] | None = None
+        self._committing = False
         self.commits = 0  # transactions that wrote; for people and tests
 
     def run(self, operation: Operation[T]) -> T:
@@ -87,43 +106,73 @@ class GroupCommit:
             StoreFullError: nothing was written.
         """
         mine = _Waiting(operation)
-        with self._mutex:
-            self._queue.append(mine)
-            if not self._led:
-                self._led = mine.leads = True
         try:
-            if not mine.leads:
-                mine.turn.acquire()
-        finally:  # an interrupt may strike while waiting; the next must still be led
-            if mine.leads:
-                self._lead(mine)
+            self._line_up(mine)
+        finally:
+            try:
+                self._see_through(mine)
+            finally:
+                self._see_through(mine)
         if mine.error is not None:
             raise mine.error
         return cast("T", mine.answer)
 
-    def _lead(self, mine: _Waiting[Any]) -> None:
+    def _line_up(self, mine: _Waiting[Any]) -> None:
+        """Queue up, and wait to be answered or to lead."""
         with self._mutex:
-            group = [
-                self._queue.popleft() for _ in range(min(MAX_GROUP, len(self._queue)))
-            ]
-        unknown = StoreUnavailableError(
-            f"SQLite file {self._path}: the writing thread was interrupted"
-        )
-        for waiting in group:
-            waiting.error = unknown
+            self._queue.append(mine)
+            if self._leader is None:
+                self._leader = mine
+        while not (mine.answered or self._leader is mine):
+            mine.turn.acquire()
+
+    def _see_through(self, mine: _Waiting[Any]) -> None:
+        """Lead if it is one's turn; afterwards nobody waits for the answer."""
+        with self._mutex:
+            mine.gone = self._leader is not mine
+        if not mine.gone:
+            self._lead(mine)
+
+    def _lead(self, mine: _Waiting[Any]) -> None:
         try:
+            with self._mutex:
+                group = list(islice(self._queue, MAX_GROUP))
             self._run_group(group)
         finally:
-            with self._mutex:
-                following = self._queue[0] if self._queue else None
-                self._led = following is not None
-                if following is not None:
-                    following.leads = True
-            for waiting in group:
-                if waiting is not mine:
-                    waiting.turn.release()
-            if following is not None:
-                following.turn.release()
+            try:
+                self._hand_over(mine)
+            finally:
+                self._hand_over(mine)
+
+    def _hand_over(self, mine: _Waiting[Any]) -> None:
+        """Wake whoever is answered, and the next leader, who goes on with the rest.
+
+        After an interrupt the rest may be a part of the group that was not written.
+        If the interrupt struck while it was being committed, nobody knows.
+        """
+        with self._mutex:
+            if self._leader is not mine:
+                return
+            if self._committing:
+                for waiting in islice(self._queue, MAX_GROUP):
+                    if not waiting.answered:
+                        waiting.end(None, self._unknown())
+                self._committing = False
+            for waiting in self._queue:
+                if waiting.answered:
+                    waiting.wake()
+            rest = [each for each in self._queue if not (each.answered or each.gone)]
+            rest = [each for each in rest if each is not mine]
+            self._queue = deque(rest)
+            if rest:
+                rest[0].wake()  # it looks again until it is the leader
+            self._leader = rest[0] if rest else None
+
+    def _unknown(self) -> StoreUnavailableError:
+        return StoreUnavailableError(
+            f"SQLite file {self._path}: the thread that wrote was interrupted; the "
+            "outcome is unknown"
+        )
 
     def _run_group(self, group: list[_Waiting[Any]]) -> None:
         """Run a group in one transaction; if one spoils it, each in its own."""
@@ -131,13 +180,13 @@ class GroupCommit:
             self._transact(group)
         except _Spoiled as spoiled:
             if len(group) == 1:
-                group[0].error = self._said(spoiled.__cause__)
+                group[0].end(None, self._said(spoiled.__cause__))
                 return
             for waiting in group:
                 self._run_group([waiting])
         except (driver.Error, StoreError) as error:
             for waiting in group:
-                waiting.error = self._said(error)
+                waiting.end(None, self._said(error))
 
     def _said(self, error: BaseException | None) -> BaseException | None:
         return (
@@ -145,43 +194,47 @@ class GroupCommit:
         )
 
     def _transact(self, group: list[_Waiting[Any]]) -> None:
+        """Run a group, commit, and only then answer."""
         with self._connections.writing() as connection:
-            _begin(connection, group[0].since)
             try:
-                changed = self._run_operations(connection, group)
+                _begin(connection, group[0].since)
+                outcomes, changed = self._run_operations(connection, group)
+                self._committing = True
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            waiting.end(*outcome)
+        self._committing = False
         if changed:
             self.commits += 1
             self._on_commit()
 
     def _run_operations(
         self, connection: Connection, group: list[_Waiting[Any]]
-    ) -> bool:
-        """Run all operations; return whether they wrote anything."""
+    ) -> tuple[list[Outcome], bool]:
+        """Run all operations; return their outcomes, and whether anything changed."""
         start = connection.total_changes
         transaction = Transaction(connection, self._clock)
+        outcomes: list[Outcome] = []
         for waiting in group:
             before = connection.total_changes
             try:
-                waiting.answer = waiting.operation(transaction)
+                outcomes.append((waiting.operation(transaction), None))
             except Exception as error:
-                waiting.error = error
-                if connection.total_changes != before or isinstance(
-                    error, driver.Error
-                ):
+                wrote = connection.total_changes != before
+                if wrote or isinstance(error, driver.Error):
                     raise _Spoiled from error
+                outcomes.append((None, error))
                 transaction.drop_counts()
             else:
-                waiting.error = None
                 transaction.keep_counts()
         if connection.total_changes == start:
-            return False
+            return outcomes, False
         transaction.write_shared()
-        return True
+        return outcomes, True
 
 
 def _begin(connection: Connection, since: float) -> None:

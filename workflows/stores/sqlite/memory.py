@@ -1,6 +1,6 @@
 """What was said before: so that a caller whose answer was lost can ask again.
 
-Kept by buckets of five minutes, for at least REQUEST_MEMORY_MS.
+Kept in buckets of REQUEST_MEMORY_MS: for at least so long, and at most twice.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ import msgspec
 from workflows.store import REQUEST_MEMORY_MS
 from workflows.stores.sqlite.transaction import Transaction
 
-BUCKET_MS = REQUEST_MEMORY_MS // 3
+BUCKET_MS = REQUEST_MEMORY_MS
 FORGET_STEP = 5000  # memories that one sweep drops at most
 
 Kind = Literal["request", "claim", "settled"]
 
 _RECALL = """
-SELECT value FROM memories WHERE bucket IN (?, ?, ?, ?) AND kind = ? AND key = ?
+SELECT value FROM memories WHERE bucket IN (?, ?) AND kind = ? AND key = ?
 """
 _REMEMBER = """
 INSERT INTO memories (bucket, kind, key, value) VALUES (?, ?, ?, ?)
@@ -48,16 +48,14 @@ def as_json(values: Iterable[str | int]) -> str:
 def recall(tx: Transaction, kind: Kind, key: str) -> str | None:
     """Return what is remembered under a key."""
     bucket = tx.now // BUCKET_MS
-    row = tx.execute(
-        _RECALL, (bucket, bucket - 1, bucket - 2, bucket - 3, kind, key)
-    ).fetchone()
+    row = tx.execute(_RECALL, (bucket, bucket - 1, kind, key)).fetchone()
     return row[0] if row else None
 
 
 def recall_claim(tx: Transaction, token: str) -> str | None:
     """Return the grant of a claim; known as long as one of its leases holds."""
     granted = recall(tx, "claim", token)
-    bucket, over = -1, tx.now // BUCKET_MS - 3
+    bucket, over = -1, tx.now // BUCKET_MS - 1
     while granted is None:  # look at what is over, but not forgotten yet
         (bucket,) = tx.execute(
             "SELECT min(bucket) FROM memories WHERE bucket > ? AND bucket < ?",
@@ -65,7 +63,7 @@ def recall_claim(tx: Transaction, token: str) -> str | None:
         ).fetchone()
         if bucket is None:
             return None
-        row = tx.execute(_RECALL, (*[bucket] * 4, "claim", token)).fetchone()
+        row = tx.execute(_RECALL, (bucket, bucket, "claim", token)).fetchone()
         granted = row[0] if row else None
     return granted
 
@@ -107,7 +105,7 @@ def settled_key(job_id: str, token: str) -> str:
 def forget(tx: Transaction, limit: int) -> None:
     """Drop up to `limit` memories whose time is over; a claim that holds stays."""
     bucket = tx.now // BUCKET_MS
-    over = tx.execute(_OVER, (bucket - 3, limit)).fetchall()
+    over = tx.execute(_OVER, (bucket - 1, limit)).fetchall()
     if over:
         tx.executemany(_FORGET, [row[:3] for row in over])
         held = [

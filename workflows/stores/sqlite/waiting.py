@@ -32,7 +32,9 @@ class Waiters:
 
     def reset(self) -> None:
         """Forget all waiters (they are threads of the process before the fork)."""
-        self._changed = threading.Condition()
+        # The plain lock is taken, not the condition: an interrupt cannot leave it held.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._changes = 0  # commits that this process made or noticed
         self._wakes = 0
         self._waiting = 0
@@ -42,7 +44,7 @@ class Waiters:
 
     def change(self) -> None:
         """This process has committed something."""
-        with self._changed:
+        with self._lock:
             self._changes += 1
             if self._waiting:
                 self._changed.notify_all()
@@ -59,7 +61,7 @@ class Waiters:
 
     def wake(self) -> None:
         """End every wait."""
-        with self._changed:
+        with self._lock:
             self._wakes += 1
             self._changed.notify_all()
 
@@ -91,7 +93,7 @@ class Waiters:
 
     def _sleep(self, seconds: float, changes: int, wakes: int) -> None:
         """Sleep until something changes; the first to sleep looks at the file too."""
-        with self._changed:
+        with self._lock:
             if (self._changes, self._wakes) != (changes, wakes):
                 return
             polls = not self._polling
@@ -113,6 +115,6 @@ class Waiters:
 
     def _pass_on(self) -> None:
         """Let another waiter look at the file, if this one did."""
-        with self._changed:
+        with self._lock:
             if self._waiting and not self._polling:
                 self._changed.notify()

@@ -165,16 +165,23 @@ local function was_granted(token, now)
     or recall(prefix .. 'claim:' .. token, now) ~= nil
 end
 
--- The jobs that this token still holds, as they are now.
+local function held_job(id, queue, type, priority)
+  local job = call('HMGET', job_key(id), unpack(CLAIMED))
+  job[8] = job[8] or job[9]
+  job[11], job[12], job[13], job[14] = id, queue, type, priority or '0'
+  job[15] = call('ZSCORE', state_key('active', queue), id)
+  return job
+end
+
+-- The jobs that this token still holds, as they are now; what only lingers is not one.
 local function held_jobs(token)
   local held = {}
-  for i, id in ipairs(call('ZRANGE', prefix .. 'held:' .. token, 0, -1)) do
-    local job = call('HMGET', job_key(id), unpack(CLAIMED))
-    local queue, type, priority = unpack(call('HMGET', job_key(id), 'queue', 'type', 'priority'))
-    job[8] = job[8] or job[9]
-    job[11], job[12], job[13], job[14] = id, queue, type, priority or '0'
-    job[15] = call('ZSCORE', state_key('active', queue), id)
-    held[i] = job
+  for _, id in ipairs(call('ZRANGE', prefix .. 'held:' .. token, 0, -1)) do
+    local state, of, queue, type, priority =
+      unpack(call('HMGET', job_key(id), 'state', 'token', 'queue', 'type', 'priority'))
+    if state == 'active' and of == token then
+      held[#held + 1] = held_job(id, queue, type, priority)
+    end
   end
   return held
 end

@@ -2,7 +2,7 @@
 -- needs: core batch job value
 --
 -- The lease of an active job is its member in active:<queue>, scored by the lease's end;
--- held:<token> lists the jobs that a claim still holds, in the order of its grants. A token whose function still
+-- held:<token> lists the leases that a claim still holds, in the order of its grants. A token whose function still
 -- runs although its job went on is in lingering:<queue>, and in the hash `lingerers`
 -- with its length and queue.
 
@@ -47,9 +47,11 @@ local function linger(job)
   local name, active = lease_name(job.id, job.token), state_key('active', job.queue)
   local lease_end = call('ZSCORE', active, job.id)
   call('HSET', prefix .. 'lingerers', name, pair(job.lease, job.queue))
+  if call('HGET', job_key(job.id), 'extended') == job.token then
+    call('HSET', prefix .. 'lingering_extended', name, 1)
+  end
   zadd(prefix .. 'lingering:' .. job.queue, lease_end, name)
   zrem(active, job.id)
-  zrem(prefix .. 'held:' .. job.token, job.id)
 end
 
 -- The queue that a lingering lease has a place in, and the lease's length; or nil.
@@ -76,6 +78,7 @@ local function stop_lingering(token, id)
     zrem(prefix .. 'lingering:' .. queue, name)
     call('HDEL', prefix .. 'lingerers', name)
     call('HDEL', prefix .. 'lingering_extended', name)
+    zrem(prefix .. 'held:' .. token, id)
     release_locks(name)
   end
   return queue

@@ -183,8 +183,9 @@ local function settle(item, now)
     if queue then
       touched[queue] = true
     end
+    local state = call('HGET', job_key(id), 'state') or ''
     follow_up(item, now)
-    return call('HGET', job_key(id), 'state') or ''
+    return state
   end
   local job = read_lease(id)
   if job.state ~= 'active' or job.token ~= token then
