@@ -1,0 +1,1 @@
+"""Named faults of the adapters, each of which the suites must catch."""
