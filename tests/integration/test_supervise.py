@@ -11,10 +11,10 @@ import pytest
 
 from workflows.supervise import ProcessGroup
 
-OBEDIENT = (
-    "import signal, sys;"
+OBEDIENT = (  # no pause(): a signal just before it would be waited for for ever
+    "import signal, sys, time;"
     "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up', flush=True);"
-    "signal.pause()"
+    "[time.sleep(0.02) for _ in iter(int, 1)]"
 )
 STUBBORN = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
