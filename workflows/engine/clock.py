@@ -17,11 +17,9 @@ def advance(last: ClockState, wall: int) -> ClockState:
     half the wall's speed until the wall has caught up. `wall` of the state moves
     only with `now`, so that readings closer together than 2 ms still add up.
     """
-    if wall >= last.now:
-        return ClockState(wall, wall)
     if wall < last.wall:  # a (further) backward step: measure from here
         return ClockState(last.now, wall)
     step = (wall - last.wall) // 2
-    if step == 0:
-        return last
+    if wall >= last.now + step:
+        return ClockState(wall, wall)
     return ClockState(last.now + step, last.wall + 2 * step)

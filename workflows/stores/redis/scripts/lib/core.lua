@@ -54,13 +54,13 @@ end
 
 -- Time never goes backwards and never stands still: workflows/engine/clock.py.
 local function advance(now, wall, reading)
-  if reading >= now then
-    return reading, reading
-  end
   if reading < wall then
     return now, reading
   end
   local step = math.floor((reading - wall) / 2)
+  if reading >= now + step then
+    return reading, reading
+  end
   return now + step, wall + 2 * step
 end
 
