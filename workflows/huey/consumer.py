@@ -192,7 +192,11 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
     # -- the consumer ----------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the slots and the ticker."""
+        """Start the slots and the ticker.
+
+        The signal handlers come first: a stop right after the start is a stop too.
+        """
+        self._set_signal_handlers()
         huey = self.huey
         logging.getLogger("huey.consumer").debug("store %s", huey.storage.name)
         super().start()
