@@ -341,6 +341,17 @@ def test_the_end_of_an_old_job_does_not_free_the_dedup_id_of_a_new_one(
     assert add(store, "c", dedup_id="d") == [Enqueued("b", DEDUPLICATED)]
 
 
+def test_removing_a_dead_letter_does_not_free_the_dedup_id_of_a_new_job(
+    store: Store,
+) -> None:
+    add(store, "a", dedup_id="d")
+    take(store, "t")
+    settle(store, Bury(job_id="a", token="t", failure=b"", reason=DeadReason.EXHAUSTED))
+    add(store, "b", dedup_id="d")
+    store.remove("a")
+    assert add(store, "c", dedup_id="d") == [Enqueued("b", DEDUPLICATED)]
+
+
 def test_a_retried_dead_letter_does_not_take_its_dedup_id_again(store: Store) -> None:
     add(store, "a", dedup_id="d")
     take(store, "t")

@@ -162,6 +162,22 @@ def test_a_return_may_be_repeated(store: Store, end: Settlement) -> None:
     assert store.get_job("a") == before
 
 
+@each_lingering
+def test_a_function_may_begin_and_end_to_linger_in_one_exchange(
+    store: Store, end: Settlement
+) -> None:
+    store.declare_queue("mail", QueueLimits(concurrency=1))
+    add(store, "a")
+    take(store, "t")
+    assert store.put_value_if_absent("lock", "l", b"t", lease=("a", "t"))
+    returned = Return(job_id="a", token="t")
+    assert store.exchange([end, returned]).statuses == ("ok", "ok")
+    assert store.list_values("lock") == {}
+    assert store.fsck() == []
+    add(store, "b", priority=-1)
+    assert taken(store, "u") == ["b"]
+
+
 def test_a_return_does_not_touch_the_next_run(store: Store) -> None:
     linger(store, LINGERS[0])
     store.set_limits("mail", QueueLimits())

@@ -43,11 +43,11 @@ MUTANTS = [
         "  zadd(state_key(state, queue), now, id)\n",
     ),
     _mutant(
-        "dedup id freed by another job",
+        "dead letter takes its dedup id again",
         "enqueue",
-        "scripts/lib/job.lua",
-        "if dedup and call('HGET', key, dedup) == id then",
-        "if dedup then",
+        "scripts/lib/dead.lua",
+        "'releases', 'dedup', 'expires'",
+        "'releases', 'expires'",
     ),
     _mutant(
         "completed counted twice",

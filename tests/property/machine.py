@@ -105,7 +105,8 @@ class StoresAgree(RuleBasedStateMachine):
             return held[pick % len(held)]
         if self.pairs and pick % 10:
             return self.pairs[pick % len(self.pairs)]
-        return f"job-{pick % 15}", f"token-{pick % 20}"
+        tokens = [token for _, token in self.pairs] or ["no token"]
+        return f"job-{pick % 15}", tokens[pick % len(tokens)]
 
     @initialize(
         limits=some.limits, jobs=st.lists(some.new_jobs(), min_size=2, max_size=6)
