@@ -306,7 +306,14 @@ def test_what_is_no_cron_expression_is_refused(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["* * 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 0 31 2 *"]
+    "expression",
+    [
+        "* * 31 2 *",
+        "0 0 30 2 *",
+        "0 0 31 4,6,9,11 *",
+        "0 0 0 31 2 *",
+        "0 0 */31 2 MON#5",
+    ],
 )
 def test_a_cron_that_never_fires_is_refused(expression: str) -> None:
     with pytest.raises(InvalidArgumentError, match="cron expression"):
