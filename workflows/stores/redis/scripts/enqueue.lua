@@ -20,9 +20,9 @@ end
 
 local answers, created = plan(jobs)
 local whole = created == #jobs
+accept(jobs, answers, created, now, whole and request or nil)
+flush(now)
 if not whole then
   remember(prefix .. 'request:' .. request, cmsgpack.pack(answers), now, REQUEST_MEMORY_MS)
 end
-accept(jobs, answers, created, now, whole and request)
-flush(now)
 return whole and {} or answers

@@ -36,13 +36,14 @@ local function plan(jobs)
   return answers, created
 end
 
-local function known_to(queue, type, seen)
-  local slot = pair(queue, type)
-  if not seen[slot] then
-    seen[slot] = true
-    call('SADD', prefix .. 'types:' .. queue, type)
-    call('SADD', prefix .. 'queues', queue)
-  end
+-- Make the queue and the type known. Reads what will be written, so that a foreign value
+-- at a key is found before the first job is.
+local function make_known(queue, type)
+  call('ZCARD', waiting_key(queue, type))
+  call('ZCARD', delayed_key(queue, type))
+  call('HLEN', prefix .. 'totals:' .. queue)
+  call('SADD', prefix .. 'types:' .. queue, type)
+  call('SADD', prefix .. 'queues', queue)
 end
 
 local function write_job(job, place, now, request)
@@ -88,11 +89,18 @@ local function accept(jobs, answers, created, now, request)
   if created == 0 then
     return
   end
-  local place, seen = next_places(created), {}
+  local seen = {}
+  for i, job in ipairs(jobs) do
+    local slot = pair(job[2], job[3])
+    if answers[2 * i - 1] == CREATED and not seen[slot] then
+      seen[slot] = true
+      make_known(job[2], job[3])
+    end
+  end
+  local place = next_places(created)
   for i, job in ipairs(jobs) do
     if answers[2 * i - 1] == CREATED then
       place = place + 1
-      known_to(job[2], job[3], seen)
       write_job(job, as_place(place), now, i == 1 and request or nil)
     end
   end
