@@ -131,7 +131,7 @@ def test_a_late_reply_is_never_taken_for_the_answer_of_another_call(
 
 def test_a_busy_server_is_named_so(store: RedisStore, server: ValkeyServer) -> None:
     with server.client() as client:
-        client.config_set("busy-reply-threshold", 50)
+        client.config_set("lua-time-limit", 50)
     hog = server.client()
     script = "local t = 0 while true do t = t + 1 end"
     thread = threading.Thread(target=lambda: swallow(hog, script))

@@ -42,7 +42,7 @@ def full(server: ValkeyServer) -> Iterator[RedisStore]:
     add(store, *(f"d{n}" for n in range(100)), delay_ms=1000)
     add(store, *(f"e{n}" for n in range(100)), expires_ms=500)
     with server.client() as client:
-        client.config_set("maxmemory", client.info("memory")["used_memory"] - 1000)
+        client.config_set("maxmemory", client.info("memory")["used_memory"] - 100_000)
         yield store
         client.config_set("maxmemory", 0)
     store.wipe()

@@ -60,11 +60,10 @@ def test_a_log_that_is_never_synced_is_refused() -> None:
 
 
 def test_a_replica_is_refused() -> None:
-    with (
-        serving(replicaof="127.0.0.1 1") as server,
-        pytest.raises(StoreRefusedError, match="it is a replica"),
-    ):
-        open_redis(server.unix_url).ping()
+    with serving() as server, server.client() as client:
+        client.replicaof("127.0.0.1", "1")
+        with pytest.raises(StoreRefusedError, match="it is a replica"):
+            open_redis(server.unix_url).ping()
 
 
 # -- users and passwords ---------------------------------------------------------------
