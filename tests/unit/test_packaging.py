@@ -4,7 +4,6 @@ import ast
 import re
 import sys
 from configparser import ConfigParser
-from fnmatch import fnmatch
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -63,8 +62,7 @@ def test_every_file_that_is_no_module_is_packaged() -> None:
             home = file.parent
             while not (home / "__init__.py").is_file():
                 home = home.parent
-            inside = file.relative_to(home).as_posix()
-            assert any(fnmatch(inside, pattern) for pattern in patterns), file
+            assert any(file in home.glob(pattern) for pattern in patterns), file
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
