@@ -34,7 +34,7 @@ from workflows.job_type import (
     KEEP_COMPLETED,
     JobType,
 )
-from workflows.runtime.process import new_id
+from workflows.runtime.ids import new_id
 from workflows.store import Enqueued, Store, StoreOptions
 from workflows.stores import open_store
 from workflows.telemetry import adopt_huey_logs

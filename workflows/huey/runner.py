@@ -10,8 +10,8 @@ from huey.api import Task
 
 from workflows.huey.handler import HueyHandler
 from workflows.huey.outcome import Outcome
+from workflows.runtime.ids import new_id
 from workflows.runtime.lease import MS, Ended, Lease, boot_ns
-from workflows.runtime.process import new_id
 from workflows.store import Claim, QueueClaim
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from workflows.engine.failure import Failure
 from workflows.engine.states import JobState
 from workflows.exceptions import NotFoundError
 from workflows.huey.context import current_lease
-from workflows.runtime.process import new_id
+from workflows.runtime.ids import new_id
 from workflows.store import (
     MAX_STEP,
     Claim,

@@ -14,6 +14,7 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.huey.message import payload_of
 from workflows.huey.repeat import Repeat
 from workflows.job_type import JobType
+from workflows.runtime.ids import new_id
 from workflows.store import EnqueueStatus
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
             plain.__module__ = func.__module__
         if declared is not None:
             settings["validate_datetime"] = declared
+        settings["create_id"] = _create_id
         cls: type[Task] = super().create_task(plain, context, name, **settings)
         return cls
 
@@ -243,6 +245,10 @@ def check_payload_model(model: type[BaseModel]) -> None:
             f"{', '.join(eaten)}; rename them"
         )
         raise ConfigurationError(msg)
+
+
+def _create_id(_task: Task) -> str:
+    return new_id()
 
 
 def _is_span(value: Any) -> bool:

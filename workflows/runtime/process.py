@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import workflows
 from workflows.exceptions import StoreError
+from workflows.runtime.ids import new_id
 from workflows.runtime.keeper import Keeper
 from workflows.runtime.lease import MS, Handler, Lease, boot_ns
 from workflows.runtime.pool import LeaseKey, Pool, PoolOptions
@@ -32,11 +33,6 @@ class ProcessOptions:
     lease_ms: int
     schedules: tuple[str, ...] = ()
     kill_stuck: bool = False
-
-
-def new_id() -> str:
-    """Return a fresh id: 128 random bits."""
-    return secrets.token_hex(16)
 
 
 class JobProcess:
