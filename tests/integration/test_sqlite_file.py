@@ -272,7 +272,7 @@ def test_a_damaged_file_is_reported_in_clear_words(path: Path) -> None:
 def test_a_write_lock_held_too_long_is_reported_in_clear_words(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.stores.sqlite.group_commit.WRITE_BUSY_MS", 50)
+    monkeypatch.setattr("workflows.stores.sqlite.write_lock.WRITE_BUSY_MS", 50)
     store = opened(path)
     store.now()
     other = raw(path)

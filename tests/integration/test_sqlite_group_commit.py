@@ -1,5 +1,8 @@
 """Many threads, few commits: what one of them does never harms the others."""
 
+import ctypes
+import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -209,3 +212,44 @@ def test_threads_that_never_stop_writing_all_get_their_turn(
     assert len(ids(store)) == THREADS * 25
     assert store._writer.commits - before < THREADS * 25 / 2
     assert store.fsck() == []
+
+
+class Interrupt(BaseException):
+    """What a timeout or a cancellation raises in a running job."""
+
+
+def test_interrupts_at_any_line_lose_no_answered_write_and_block_nobody(
+    store: SqliteStore,
+) -> None:
+    answered: list[str] = []
+    stop = threading.Event()
+
+    def produce(name: int) -> None:
+        n = 0
+        while not stop.is_set():
+            try:
+                while not stop.is_set():
+                    n += 1
+                    enqueue(store, f"{name}-{n}")()
+                    answered.append(f"{name}-{n}")
+            except (Interrupt, StoreUnavailableError):
+                continue
+
+    threads = [threading.Thread(target=produce, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    chance = random.Random(1)
+    for _ in range(400):
+        ident = chance.choice(threads).ident
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(ident or 0), ctypes.py_object(Interrupt)
+        )
+        time.sleep(chance.uniform(0.0005, 0.004))
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert len(answered) > 100
+    assert all(store.get_job(name) is not None for name in answered)
+    assert store.fsck() == []
+    store.close()  # would wait for ever for a use that was not ended

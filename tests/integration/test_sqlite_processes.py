@@ -297,10 +297,10 @@ def test_a_waiter_sleeps_on_for_jobs_of_other_types_and_queues(
 
 
 def test_a_waiter_wakes_when_a_delayed_job_is_due(store: SqliteStore) -> None:
-    add(store, "a", delay_ms=100)
     began = time.monotonic()
+    add(store, "a", delay_ms=100)
     assert store.wait({QUEUE: [TYPE]}, 5.0) is True
-    assert 0.09 < time.monotonic() - began < 1.0
+    assert 0.09 < time.monotonic() - began < 5.0
 
 
 def test_a_waiter_does_not_wake_for_what_its_claim_has_just_passed_over(

@@ -43,7 +43,7 @@ class Connections:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._uses: set[object] = set()  # one token per use that goes on
-        self._closing = False
+        self._pauses: set[object] = set()  # one token per closing that goes on
         self._opened = False
         self._file: tuple[int, int] | None = None  # which one is open
         self._writer: Connection = None
@@ -155,7 +155,7 @@ class Connections:
             raise StoreUnavailableError(msg)
         while token not in self._uses:
             with self._lock:
-                if not self._closing:
+                if not self._pauses:
                     self._open()
                     self._uses.add(token)
                     return
@@ -176,14 +176,15 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections as soon as nobody uses them."""
+        token = object()
         try:
-            self._pause()
+            self._pause(token)
         finally:
-            self._closing = False
+            self._go_on(token)
 
-    def _pause(self) -> None:
-        """Wait until nobody uses a connection, close all, and keep others waiting."""
-        self._closing = True
+    def _pause(self, token: object) -> None:
+        """Close all connections once nobody uses them; keep all others waiting."""
+        self._pauses.add(token)
         while True:
             with self._lock:
                 if not self._uses:
@@ -195,8 +196,8 @@ class Connections:
                     return
             time.sleep(PAUSE_S)
 
-    def _go_on(self) -> None:
-        self._closing = False
+    def _go_on(self, token: object) -> None:
+        self._pauses.discard(token)
 
     def _start_anew(self) -> None:
         """In a forked child: no connection, and none of the parent's threads."""
@@ -225,21 +226,25 @@ def _close(connection: Connection) -> None:
 
 _instances: "weakref.WeakSet[Connections]" = weakref.WeakSet()
 _paused: list[Connections] = []
+_FORK = object()
 
 
 def _before_fork() -> None:
     for connections in [*_instances]:
-        connections._pause()  # noqa: SLF001 - same module
+        connections._pause(_FORK)  # noqa: SLF001 - same module
         _paused.append(connections)
 
 
-def _each_paused(action: Callable[[Connections], None]) -> None:
+def _in_parent() -> None:
     while _paused:
-        action(_paused.pop())
+        _paused.pop()._go_on(_FORK)  # noqa: SLF001 - same module
+
+
+def _in_child() -> None:
+    while _paused:
+        _paused.pop()._start_anew()  # noqa: SLF001 - same module
 
 
 os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=lambda: _each_paused(Connections._go_on),  # noqa: SLF001
-    after_in_child=lambda: _each_paused(Connections._start_anew),  # noqa: SLF001
+    before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child
 )

@@ -6,7 +6,6 @@ meanwhile forms the next group, and one of them leads it. So a lone writer pays
 nothing, and under load one fsync carries many operations.
 """
 
-import random
 import threading
 import time
 from collections import deque
@@ -18,9 +17,10 @@ import pysqlite3 as driver
 
 from workflows.exceptions import StoreError, StoreUnavailableError
 from workflows.stores.sqlite.connections import Connections
-from workflows.stores.sqlite.errors import is_busy, store_error
-from workflows.stores.sqlite.opening import WRITE_BUSY_MS, Connection
+from workflows.stores.sqlite.errors import store_error
+from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Clock, Transaction
+from workflows.stores.sqlite.write_lock import WriteLock
 
 MAX_GROUP = 64  # operations in one transaction
 
@@ -92,6 +92,7 @@ class GroupCommit:
         self._mutex = threading.Lock()
         self._queue: deque[_Waiting[Any]] = deque()
         self._leader: _Waiting[Any] | None = None
+        self._lock = WriteLock()
         self._committing = False
         self.commits = 0  # transactions that wrote; for people and tests
 
@@ -123,8 +124,13 @@ class GroupCommit:
             self._queue.append(mine)
             if self._leader is None:
                 self._leader = mine
-        while not (mine.answered or self._leader is mine):
+        while not self._has_turn(mine):
             mine.turn.acquire()
+
+    def _has_turn(self, mine: _Waiting[Any]) -> bool:
+        """Return whether it is answered, or leads; never while that is changing."""
+        with self._mutex:
+            return mine.answered or self._leader is mine
 
     def _see_through(self, mine: _Waiting[Any]) -> None:
         """Lead if it is one's turn; afterwards nobody waits for the answer."""
@@ -197,7 +203,7 @@ class GroupCommit:
         """Run a group, commit, and only then answer."""
         with self._connections.writing() as connection:
             try:
-                _begin(connection, group[0].since)
+                self._lock.begin(connection, group[0].since)
                 outcomes, changed = self._run_operations(connection, group)
                 self._committing = True
                 connection.execute("COMMIT")
@@ -235,22 +241,3 @@ class GroupCommit:
             return outcomes, False
         transaction.write_shared()
         return outcomes, True
-
-
-def _begin(connection: Connection, since: float) -> None:
-    """Take the write lock; wait for other processes in small, random steps.
-
-    The wait counts from `since`, when the oldest of the group was submitted: nobody
-    waits for a lock that an earlier group has waited for in vain.
-    """
-    deadline = since + WRITE_BUSY_MS / 1000
-    step = 0.0005
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            return
-        except driver.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(random.uniform(step / 4, step))
-        step = min(step * 1.5, 0.005)
