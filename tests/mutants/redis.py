@@ -162,7 +162,7 @@ MUTANTS = [
         "refund into a later window",
         "limits",
         "scripts/lib/settle.lua",
-        "    and job.started >= limits.window and now",
+        "    and started >= limits.window and now",
         "    and now",
     ),
     _mutant(

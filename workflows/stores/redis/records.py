@@ -12,6 +12,7 @@ from msgspec import Raw
 from workflows.engine.states import DeadReason, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
+    MAX_HISTORY,
     Attempt,
     JobRecord,
     LeasedJob,
@@ -43,23 +44,9 @@ def _text(value: bytes | None) -> str | None:
 
 def leased_job(row: Sequence[Reply], token: str) -> LeasedJob:
     """Read a granted job: the reply of scripts/exchange.lua."""
-    (
-        payload,
-        headers,
-        trace,
-        attempts,
-        stalls,
-        created,
-        ready,
-        first,
-        started,
-        expires,
-        id,
-        queue,
-        type,
-        priority,
-        lease_until,
-    ) = row
+    payload, headers, trace, created, ready, expires, started = row[:7]
+    id, queue, type, priority, lease_until = row[7:12]
+    attempts, stalls, first = row[12:] or (None, None, started)
     return LeasedJob(
         id=id.decode(),
         queue=queue.decode(),
@@ -85,6 +72,7 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
     get = fields.get
     state = JobState(fields[b"state"].decode())
     active, delayed = state is JobState.ACTIVE, state is JobState.DELAYED
+    completed = state is JobState.COMPLETED
     reason = get(b"reason")
     return JobRecord(
         id=id,
@@ -94,7 +82,7 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
         headers=get(b"headers", b""),
         priority=float(get(b"priority", b"0")),
         state=state,
-        attempts_made=int(get(b"attempts", b"0")),
+        attempts_made=int(get(b"attempts", b"0")) + completed,
         stalls=int(get(b"stalls", b"0")),
         releases=int(get(b"releases", b"0")),
         max_stalls=int(get(b"max_stalls", b"3")),
@@ -113,14 +101,26 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
         reason=DeadReason(reason.decode()) if reason else None,
         dead_retries=int(get(b"dead_retries", b"0")),
         trace=get(b"trace", b"").decode(),
-        attempts=_attempts(fields),
+        attempts=_attempts(fields, completed=completed),
     )
 
 
-def _attempts(fields: Fields) -> tuple[Attempt, ...]:
+def _attempts(fields: Fields, *, completed: bool) -> tuple[Attempt, ...]:
+    """The recorded attempts, and the one that completed the job: its own fields."""
     newest = int(fields.get(b"history", b"0"))
-    numbered = (fields.get(b"a%d" % n) for n in range(max(1, newest - 99), newest + 1))
-    return tuple(_attempt(record) for record in numbered if record is not None)
+    oldest = max(1, newest - MAX_HISTORY + 1)
+    numbered = (fields.get(b"a%d" % n) for n in range(oldest, newest + 1))
+    attempts = [_attempt(record) for record in numbered if record is not None]
+    if completed:
+        last = Attempt(
+            attempt=int(fields.get(b"attempts", b"0")) + 1,
+            started_at=int(fields[b"started"]),
+            ended_at=int(fields[b"finished"]),
+            owner=fields[b"owner"].decode(),
+            outcome="completed",
+        )
+        attempts.append(last)
+    return tuple(attempts[-MAX_HISTORY:])
 
 
 def _attempt(record: bytes) -> Attempt:

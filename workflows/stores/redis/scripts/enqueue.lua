@@ -14,13 +14,14 @@ local known = recall(prefix .. 'request:' .. request, now)
 if known then
   return known == '' and {} or cmsgpack.unpack(known)
 end
-if call('HGET', job_key(jobs[1][1]), 'request') == request then
+local taken = any_exists(jobs)
+if taken and call('HGET', job_key(jobs[1][1]), 'request') == request then
   return {}
 end
 
-local answers, created = plan(jobs)
+local answers, created = plan(jobs, taken)
 local whole = created == #jobs
-accept(jobs, answers, created, now, whole and request or nil)
+accept(jobs, answers, created, now, whole and request)
 flush(now)
 if not whole then
   remember(prefix .. 'request:' .. request, cmsgpack.pack(answers), now, REQUEST_MEMORY_MS)

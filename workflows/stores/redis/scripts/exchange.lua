@@ -4,8 +4,9 @@
 -- ARGV   now, settlements (lib/settle.lua), claim (lib/grant.lua) or nil
 -- Reply  {now, states, jobs, next_in_ms or nil, revocations}
 --   states  per settlement 'lost', 'already', or the state that its job is in now
---   jobs    {payload, headers, trace, attempts, stalls, created, ready, first started,
---           started, expires, id, queue, type, priority, lease end}
+--   jobs    {payload, headers, trace, created, ready, expires, started, id, queue, type,
+--           priority, lease end}, and if it was claimed before {..., attempts, stalls,
+--           first started}
 
 local now = open(false)
 local settlements, claim = args[2], args[3]

@@ -14,7 +14,7 @@ for _, lease in ipairs(leases) do
     unpack(call('HMGET', job_key(id), 'state', 'token', 'queue', 'cancel', 'lease', 'extended'))
   local name = lease_name(id, token)
   if state == 'active' and held == token then
-    if tonumber(length) ~= lease_ms then
+    if (tonumber(length) or DEFAULT_LEASE_MS) ~= lease_ms then
       call('HSET', job_key(id), 'lease', lease_ms)
     end
     if extended then

@@ -55,6 +55,7 @@ local function extend(id, queue, name)
     return
   end
   local job = read_lease(id)
+  read_run(job)
   call('HSET', job_key(id), 'extended', job.token)
   zadd(state_key('active', queue), now + job.lease, id)
   swept[#swept + 1] = { id, queue, job.type, 'extended' }
@@ -85,6 +86,7 @@ local function take_back(id, queue, name)
     return
   end
   local job = read_lease(id)
+  read_run(job)
   drop_lease(job)
   local state = job.cancel and end_cancelled(job, now) or stall(job, now)
   call('HDEL', job_key(id), 'token') -- whoever had it has not settled the job

@@ -6,9 +6,18 @@
 
 local CREATED, DUPLICATE, DEDUPLICATED = 0, 1, 2
 
-local function answer_for(job, ids, owners)
+-- Whether any of the ids may be taken: one call for the ordinary case, that none is.
+local function any_exists(jobs)
+  local keys = {}
+  for i, job in ipairs(jobs) do
+    keys[i] = job_key(job[1])
+  end
+  return #keys > 0 and call('EXISTS', unpack(keys)) > 0
+end
+
+local function answer_for(job, ids, owners, look)
   local id, queue, dedup = job[1], job[2], job[11]
-  if ids[id] or call('HEXISTS', job_key(id), 'state') == 1 then
+  if ids[id] or (look and call('HEXISTS', job_key(id), 'state') == 1) then
     return DUPLICATE, id
   end
   if dedup then
@@ -23,11 +32,12 @@ local function answer_for(job, ids, owners)
   return CREATED, id
 end
 
--- Decide each job without writing: a flat list of (status, id), how many are new.
-local function plan(jobs)
+-- Decide each job without writing: a flat list of (status, id), how many are new. `look`:
+-- some of the ids may be taken.
+local function plan(jobs, look)
   local ids, owners, answers, created = {}, {}, {}, 0
   for i, job in ipairs(jobs) do
-    local status, id = answer_for(job, ids, owners)
+    local status, id = answer_for(job, ids, owners, look)
     answers[2 * i - 1], answers[2 * i] = status, id
     if status == CREATED then
       created = created + 1
@@ -36,43 +46,36 @@ local function plan(jobs)
   return answers, created
 end
 
--- Make the queue and the type known. Reads what will be written, so that a foreign value
--- at a key is found before the first job is.
 local function make_known(queue, type)
-  call('ZCARD', waiting_key(queue, type))
-  call('ZCARD', delayed_key(queue, type))
-  call('HLEN', prefix .. 'totals:' .. queue)
-  call('SADD', prefix .. 'types:' .. queue, type)
-  call('SADD', prefix .. 'queues', queue)
+  if call('SADD', prefix .. 'types:' .. queue, type) == 1 then
+    call('SADD', prefix .. 'queues', queue)
+  end
 end
 
-local function write_job(job, place, now, request)
+local function append(list, name, value)
+  if value then
+    local n = #list
+    list[n + 1], list[n + 2] = name, value
+  end
+end
+
+-- Gather the entries of a new job in all indexes; return the fields of its record.
+local function enter(job, place, now, request)
   local id, queue, type, payload, headers, priority, delay_ms, run_at, expires_ms,
     max_stalls, dedup, trace = unpack(job, 1, 12)
   local due = due_time(delay_ms, run_at, now)
+  local expires = expires_ms and now + expires_ms
   local fields = {
     'queue', queue, 'type', type, 'payload', payload, 'state', due and 'delayed' or 'waiting',
     'place', place, 'ready', due or now, 'created', now,
   }
-  local n = 14
-  local function set(name, value)
-    if value then
-      fields[n + 1], fields[n + 2] = name, value
-      n = n + 2
-    end
-  end
-  local expires = expires_ms and now + expires_ms
-  set('headers', headers)
-  set('priority', priority)
-  set('expires', expires)
-  set('max_stalls', max_stalls)
-  set('dedup', dedup)
-  set('trace', trace)
-  set('request', request)
-  call('HSET', job_key(id), unpack(fields, 1, n))
-  if dedup then
-    call('HSET', prefix .. 'dedup:' .. queue, dedup, id)
-  end
+  append(fields, 'headers', headers)
+  append(fields, 'priority', priority)
+  append(fields, 'expires', expires)
+  append(fields, 'max_stalls', max_stalls)
+  append(fields, 'dedup', dedup)
+  append(fields, 'trace', trace)
+  append(fields, 'request', request)
   if expires then
     zadd(prefix .. 'expiring', expires, id)
   end
@@ -82,31 +85,41 @@ local function write_job(job, place, now, request)
     enter_waiting(id, queue, type, priority, place, nil)
   end
   count(queue, 'enqueued')
+  return fields
 end
 
--- Write the jobs that `plan` found new.
+-- Write the jobs that `plan` found new. The records come last: should there be a foreign
+-- value at any other key, the script fails before the first job is there.
 local function accept(jobs, answers, created, now, request)
   if created == 0 then
     return
   end
-  local seen = {}
-  for i, job in ipairs(jobs) do
-    local slot = pair(job[2], job[3])
-    if answers[2 * i - 1] == CREATED and not seen[slot] then
-      seen[slot] = true
-      make_known(job[2], job[3])
-    end
-  end
-  local place = next_places(created)
+  local place, seen, records = next_places(created), {}, {}
   for i, job in ipairs(jobs) do
     if answers[2 * i - 1] == CREATED then
+      local slot = pair(job[2], job[3])
+      if not seen[slot] then
+        seen[slot] = true
+        make_known(job[2], job[3])
+      end
       place = place + 1
-      write_job(job, as_place(place), now, i == 1 and request or nil)
+      records[i] = enter(job, as_place(place), now, i == 1 and request)
+    end
+  end
+  flush_counts(now)
+  flush_sets()
+  for i, job in ipairs(jobs) do
+    if records[i] then
+      local id, queue, dedup = job[1], job[2], job[11]
+      if dedup then
+        call('HSET', prefix .. 'dedup:' .. queue, dedup, id)
+      end
+      call('HSET', job_key(id), unpack(records[i]))
     end
   end
 end
 
 local function accept_new(jobs, now)
-  local answers, created = plan(jobs)
+  local answers, created = plan(jobs, true)
   accept(jobs, answers, created, now)
 end

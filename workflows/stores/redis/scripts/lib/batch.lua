@@ -114,10 +114,12 @@ local function flush_counts(now)
     for name, amount in pairs(names) do
       call('HINCRBY', prefix .. 'totals:' .. queue, name, amount)
     end
+    totals[queue] = nil
   end
   local minute = math.floor(now / 60000)
   for queue, names in pairs(minutes) do
     flush_minute(queue, names, minute)
+    minutes[queue] = nil
   end
 end
 

@@ -86,7 +86,8 @@ local function check_namespace(format, mode)
   if mode and format ~= FORMAT then
     error('REFUSED: its keys have the format ' .. tostring(format) .. ', not ' .. FORMAT, 0)
   elseif mode and mode ~= WANTED_MODE then
-    error('REFUSED: it was created in ' .. mode .. ' mode; this store is in ' .. WANTED_MODE .. ' mode', 0)
+    error('REFUSED: it was created in ' .. mode .. ' mode; this store is in '
+      .. WANTED_MODE .. ' mode', 0)
   end
 end
 

@@ -4,31 +4,47 @@
 -- A claim is the array {id, owner, queues, slots, prefetch, suspects, lease_ms}; its
 -- queues are {queue, types, share}.
 
-local CLAIMED = {
-  'payload', 'headers', 'trace', 'attempts', 'stalls', 'created', 'ready', 'first',
-  'started', 'expires', 'token',
-}
+local CLAIMED = { 'payload', 'headers', 'trace', 'created', 'ready', 'expires', 'started' }
+local BEFORE = { 'attempts', 'stalls', 'first', 'token' }
 
--- Lease one job. Returns it as exchange.lua replies it.
-local function lease_job(id, queue, type, priority, claim, now)
-  local job = call('HMGET', job_key(id), unpack(CLAIMED))
-  local token, owner, lease_ms = claim[1], claim[2], claim[7]
-  local first, started, settled = job[8], job[9], job[11]
-  call('HSET', job_key(id), 'state', 'active', 'token', token, 'owner', owner,
-    'started', now, 'lease', lease_ms)
+-- The job as exchange.lua replies it; what it had before only if it was claimed before.
+local function as_granted(job, id, queue, type, priority, lease_end)
+  job[8], job[9], job[10], job[11], job[12] = id, queue, type, priority, lease_end
+  return job
+end
+
+-- A job that was claimed before: remember who settled it, and when it first started.
+local function claim_again(id, started, now)
+  local key = job_key(id)
+  local attempts, stalls, first, settled =
+    unpack(call('HMGET', key, unpack(BEFORE)))
   if settled then
     remember_done(settled, id)
   end
-  if first == '0' or (started and not first) then
+  if first == '0' or not first then
     first = first == '0' and now or started
-    call('HSET', job_key(id), 'first', first)
+    call('HSET', key, 'first', first)
   end
-  if job[10] then
+  return attempts, stalls, first
+end
+
+-- Lease one job.
+local function lease_job(id, queue, type, priority, claim, now)
+  local key, job = job_key(id), call('HMGET', job_key(id), unpack(CLAIMED))
+  local token, owner, lease_ms = claim[1], claim[2], claim[7]
+  local expires, started = job[6], job[7]
+  if started then
+    job[13], job[14], job[15] = claim_again(id, started, now)
+  end
+  call('HSET', key, 'state', 'active', 'token', token, 'owner', owner, 'started', now)
+  if started or lease_ms ~= DEFAULT_LEASE_MS then
+    call('HSET', key, 'lease', lease_ms)
+  end
+  if expires then
     zrem(prefix .. 'expiring', id)
   end
-  job[8], job[9] = first or now, now
-  job[11], job[12], job[13], job[14], job[15] = id, queue, type, priority, now + lease_ms
-  return job
+  job[7] = now
+  return as_granted(job, id, queue, type, priority, now + lease_ms)
 end
 
 local function open_queue(wanted, claim, now)
@@ -167,10 +183,10 @@ end
 
 local function held_job(id, queue, type, priority)
   local job = call('HMGET', job_key(id), unpack(CLAIMED))
-  job[8] = job[8] or job[9]
-  job[11], job[12], job[13], job[14] = id, queue, type, priority or '0'
-  job[15] = call('ZSCORE', state_key('active', queue), id)
-  return job
+  local attempts, stalls, first = unpack(call('HMGET', job_key(id), unpack(BEFORE)))
+  job[13], job[14], job[15] = attempts, stalls, first or job[7]
+  local lease_end = call('ZSCORE', state_key('active', queue), id)
+  return as_granted(job, id, queue, type, priority or '0', lease_end)
 end
 
 -- The jobs that this token still holds, as they are now; what only lingers is not one.

@@ -9,11 +9,13 @@
 --   ready     when it became waiting; delayed: when it is due
 --   created   attempts(0) stalls(0) releases(0) dead_retries(0) cancel
 --   token     of its lease; afterwards of the settlement that ended it
---   owner started lease(ms) extended locked first   of the newest claim
+--   owner started lease(ms, 30000) extended locked first   of the newest claim
 --   finished result failure reason
---   history   how many attempts were recorded; a<n> is the n-th
+--   history   how many attempts were recorded; a<n> is the n-th. The one that completed the
+--             job is not among them nor in `attempts`: the fields above tell all of it
 
 local MAX_HISTORY = 100
+local DEFAULT_LEASE_MS = 30000
 local MAX_RELEASES = 10
 
 local function next_places(n)

@@ -2,24 +2,27 @@
 -- needs: core batch job value
 --
 -- The lease of an active job is its member in active:<queue>, scored by the lease's end;
--- held:<token> lists the leases that a claim still holds, in the order of its grants. A token whose function still
--- runs although its job went on is in lingering:<queue>, and in the hash `lingerers`
--- with its length and queue.
+-- held:<token> lists the leases that a claim still holds, in the order of its grants. A
+-- token whose function still runs although its job went on is in lingering:<queue>, and
+-- in the hash `lingerers` with its length and queue.
 
-local LEASED = {
-  'state', 'token', 'queue', 'type', 'attempts', 'started', 'ready', 'owner', 'history',
-  'dedup', 'locked', 'cancel', 'lease',
-}
+local LEASED = { 'state', 'token', 'queue', 'started', 'ready', 'dedup', 'locked' }
+local RUN = { 'type', 'attempts', 'owner', 'history', 'cancel', 'lease' }
 
--- Read what ends of leases need. The fence is `state` and `token`.
+-- Read what every end of a lease needs. The fence is `state` and `token`.
 local function read_lease(id)
   local v = call('HMGET', job_key(id), unpack(LEASED))
   return {
-    id = id, state = v[1], token = v[2], queue = v[3], type = v[4],
-    attempts = tonumber(v[5]) or 0, started = tonumber(v[6]), ready = tonumber(v[7]),
-    owner = v[8], history = v[9], dedup = v[10], locked = v[11], cancel = v[12],
-    lease = v[13],
+    id = id, state = v[1], token = v[2], queue = v[3], started = v[4], ready = v[5],
+    dedup = v[6], locked = v[7],
   }
+end
+
+-- Read what every end but success needs.
+local function read_run(job)
+  local v = call('HMGET', job_key(job.id), unpack(RUN))
+  job.type, job.attempts, job.owner = v[1], tonumber(v[2]) or 0, v[3]
+  job.history, job.cancel, job.lease = v[4], v[5], v[6] or DEFAULT_LEASE_MS
 end
 
 local function record(job, number, now, outcome, failure)
@@ -46,7 +49,7 @@ end
 local function linger(job)
   local name, active = lease_name(job.id, job.token), state_key('active', job.queue)
   local lease_end = call('ZSCORE', active, job.id)
-  call('HSET', prefix .. 'lingerers', name, pair(job.lease, job.queue))
+  call('HSET', prefix .. 'lingerers', name, pair(tostring(job.lease), job.queue))
   if call('HGET', job_key(job.id), 'extended') == job.token then
     call('HSET', prefix .. 'lingering_extended', name, 1)
   end

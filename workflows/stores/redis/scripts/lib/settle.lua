@@ -23,14 +23,10 @@ function kinds.complete(job, item, now)
     forget(id, now)
     return 'completed'
   end
-  local number = job.attempts + 1
-  local result = item[7]
-  if result then
-    end_job(id, queue, job.dedup, 'completed', now, 'attempts', number, 'result', result,
-      record(job, number, now, 'completed'))
+  if item[7] then
+    end_job(id, queue, job.dedup, 'completed', now, 'result', item[7])
   else
-    end_job(id, queue, job.dedup, 'completed', now, 'attempts', number,
-      record(job, number, now, 'completed'))
+    end_job(id, queue, job.dedup, 'completed', now)
   end
   return 'completed'
 end
@@ -60,7 +56,8 @@ function kinds.retry(job, item, now)
   local place = next_place()
   local due = due_time(item[8], item[9], now)
   local state = due and 'delayed' or 'waiting'
-  local priority, stalls, expires = unpack(call('HMGET', job_key(id), 'priority', 'stalls', 'expires'))
+  local priority, stalls, expires =
+    unpack(call('HMGET', job_key(id), 'priority', 'stalls', 'expires'))
   call('HSET', job_key(id), 'state', state, 'place', place, 'ready', due or now,
     'attempts', spend and number or job.attempts,
     record(job, number, now, spend and 'retry' or 'snoozed', failure))
@@ -99,9 +96,9 @@ end
 
 -- The rate-limit slot of a claim that started nothing is free again, while its window is.
 local function refund(job, now)
-  local limits = read_limits(job.queue)
+  local limits, started = read_limits(job.queue), tonumber(job.started)
   if limits.rate_ms and limits.window and limits.used > 0
-    and job.started >= limits.window and now < limits.window + limits.rate_ms then
+    and started >= limits.window and now < limits.window + limits.rate_ms then
     call('HINCRBY', queue_key(job.queue), 'rate_used', -1)
   end
 end
@@ -190,6 +187,9 @@ local function settle(item, now)
   local job = read_lease(id)
   if job.state ~= 'active' or job.token ~= token then
     return verdict(job, token)
+  end
+  if kind ~= 'complete' then
+    read_run(job)
   end
   local state = kinds[kind](job, item, now)
   touched[job.queue] = true
