@@ -255,6 +255,12 @@ def test_a_full_disk_accepts_nothing_and_says_so(path: Path) -> None:
     store.close()
 
 
+def test_a_folder_that_cannot_be_is_reported_in_clear_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailableError, match="cannot be made"):
+        opened(tmp_path / "file" / "store.db").now()
+
+
 def test_a_damaged_file_is_reported_in_clear_words(path: Path) -> None:
     store = opened(path)
     for n in range(20):

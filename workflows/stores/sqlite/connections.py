@@ -170,7 +170,11 @@ class Connections:
         except driver.Error as error:
             raise store_error(error, path) from error
         except OSError as error:
-            raise store_error(driver.OperationalError(str(error)), path) from error
+            msg = (
+                f"SQLite file {path}: {error.strerror}; it cannot be made: check its "
+                "folder, who owns that and what its mode is"
+            )
+            raise StoreUnavailableError(msg) from error
         self._file = _file_id(self._location)
         self._opened = True
 

@@ -1,7 +1,8 @@
 """Waiting for work: woken by this process's commits, and by those of others.
 
 Other processes are noticed by a number that SQLite changes with every foreign commit;
-while anybody waits, one of the waiters looks at it every millisecond.
+while anybody waits, one of the waiters looks at it every millisecond, a little less
+often when nothing has happened for seconds.
 """
 
 import threading
@@ -9,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 POLL_S = 0.001
+QUIET_S = 2.0  # after so long without a change
+QUIET_POLL_S = 0.003
 
 Queues = Mapping[str, Sequence[str]]
 
@@ -40,6 +43,7 @@ class Waiters:
         self._waiting = 0
         self._polling = False
         self._version: int | None = None
+        self._changed_at = 0.0
         self._claimed: dict[frozenset[str], int] = {}
 
     def change(self) -> None:
@@ -100,17 +104,22 @@ class Waiters:
             self._polling = True
             self._waiting += 1
             try:
-                self._changed.wait(min(seconds, POLL_S) if polls else seconds)
+                self._changed.wait(min(seconds, self._step()) if polls else seconds)
             finally:
                 self._waiting -= 1
                 self._polling = self._polling and not polls
         if polls:
             self._look()
 
+    def _step(self) -> float:
+        quiet = time.monotonic() - self._changed_at > QUIET_S
+        return QUIET_POLL_S if quiet else POLL_S
+
     def _look(self) -> None:
         version = self._data_version()
         if version != self._version:
             self._version = version
+            self._changed_at = time.monotonic()
             self.change()
 
     def _pass_on(self) -> None:
