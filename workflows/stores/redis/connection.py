@@ -91,7 +91,7 @@ class Connections:
                 pool.close()  # whatever is idle broke with it
                 connection = pool.take()
                 reply = send(connection)
-            except redis_errors.RedisError:
+            except redis_errors.ResponseError:
                 pool.give_back(connection)  # it answered: the connection is fine
                 raise
             except BaseException:

@@ -4,8 +4,8 @@ Validation happens here, before anything is sent. The scripts' msgpack reader kn
 binary type, so bytes travel as its strings, which may hold any bytes there.
 """
 
+import sys
 from collections.abc import Sequence
-from math import isfinite
 from struct import pack
 from typing import Any
 
@@ -27,6 +27,7 @@ from workflows.store import (
     Settlement,
 )
 
+MAX_PRIORITY = sys.float_info.max
 EXACT = 2**53  # above it a Lua number is not exact
 DEFAULT_STALLS = 3  # left out of the record
 
@@ -52,7 +53,7 @@ def pack_job(job: NewJob) -> Packed:
     check_name("type", job.type)
     if job.dedup_id is not None:
         check_name("dedup_id", job.dedup_id)
-    if not isfinite(job.priority):
+    if not -MAX_PRIORITY <= job.priority <= MAX_PRIORITY:  # NaN is neither
         msg = f"the priority {job.priority} is not finite"
         raise InvalidArgumentError(msg)
     if job.delay_ms and job.run_at is not None:
