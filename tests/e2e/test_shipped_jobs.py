@@ -23,7 +23,7 @@ from workflows.jobs import expire_order, send_whatsapp_message
 from workflows.marketplace.database import Database
 from workflows.marketplace.message import Message, MessageStatus
 from workflows.marketplace.order import Order, OrderStatus
-from workflows.runtime.process import new_id
+from workflows.runtime.ids import new_id
 from workflows.store import JobRecord, StoreOptions
 from workflows.stores import open_store
 
