@@ -38,7 +38,7 @@ MUTANTS = [
     _mutant(
         "dedup id leaked",
         "enqueue",
-        "scripts/lib/job.lua",
+        "scripts/lib/leave.lua",
         "  zadd(state_key(state, queue), now, id)\n  release_dedup(id, queue, dedup)\n",
         "  zadd(state_key(state, queue), now, id)\n",
     ),
@@ -133,7 +133,7 @@ MUTANTS = [
     _mutant(
         "tombstone missing",
         "settle",
-        "scripts/lib/job.lua",
+        "scripts/lib/leave.lua",
         "  if token then\n    remember_done(token, id)\n  end\n",
         "",
     ),

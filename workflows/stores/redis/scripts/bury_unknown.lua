@@ -1,5 +1,5 @@
 -- bury_unknown: bury waiting jobs of types that no living worker has known for long.
--- needs: core batch job heads
+-- needs: core order batch job leave heads
 --
 -- ARGV   now, grace_ms, interval_ms, limit
 -- Reply  ids
@@ -59,8 +59,8 @@ while #buried < limit do
   local id = take(source)
   local queue, dedup = leave_pending(id)
   end_job(id, queue, dedup, 'failed', now, 'reason', 'unknown_type')
-  count_total(queue, 'dead:unknown_type')
-  count_minute(queue, 'dead')
+  count_in(totals, queue, 'dead:unknown_type')
+  count_in(minutes, queue, 'dead')
   buried[#buried + 1] = id
 end
 flush(now)

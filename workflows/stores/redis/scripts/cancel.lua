@@ -1,5 +1,5 @@
 -- cancel: a pending job at once, an active one by request.
--- needs: core batch job
+-- needs: core batch job leave
 --
 -- ARGV   now, job id
 -- Reply  'missing', 'conflict', 'cancelled' or 'requested'

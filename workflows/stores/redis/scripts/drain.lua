@@ -1,5 +1,5 @@
 -- drain: delete waiting jobs of a queue in the order of claims, then delayed ones if asked.
--- needs: core batch job heads
+-- needs: core order batch job leave heads
 --
 -- ARGV   now, queue, delayed too?, limit
 -- Reply  {how many, whether more remain}

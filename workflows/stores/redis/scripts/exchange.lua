@@ -1,5 +1,5 @@
 -- exchange: settle what is done and claim what is next.
--- needs: core batch job accept value lease queue settle heads due grant
+-- needs: core order batch job leave accept value lease queue settle heads due grant
 --
 -- ARGV   now, settlements (lib/settle.lua), claim (lib/grant.lua) or nil
 -- Reply  {now, states, jobs, next_in_ms or nil, revocations}

@@ -1,5 +1,5 @@
 -- expire_due: end waiting and delayed jobs whose `expires_at` has come.
--- needs: core batch job due
+-- needs: core batch job leave due
 --
 -- ARGV   now, limit
 -- Reply  how many

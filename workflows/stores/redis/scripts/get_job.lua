@@ -1,5 +1,5 @@
 -- get_job: one job.
--- needs: core
+-- needs: core look
 --
 -- ARGV   now, id
 -- Reply  {field, value, ...} (empty: no such job), lease end or nil

@@ -1,5 +1,5 @@
 -- get_queues: what is known of some queues.
--- needs: core heads
+-- needs: core order look batch queue heads
 --
 -- ARGV   now, names
 -- Reply  per known queue {name, counts {state, n, ...}, totals {name, n, ...},

@@ -1,5 +1,5 @@
 -- list_jobs: a page of the jobs of a queue in one state.
--- needs: core heads
+-- needs: core order look heads
 --
 -- ARGV   now, queue, state, limit, score and member of the last job seen, or nil
 -- Reply  {jobs, whether more follow}; a job is {id, {field, value, ...}, score, member}

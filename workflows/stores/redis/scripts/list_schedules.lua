@@ -1,5 +1,5 @@
 -- list_schedules: all schedules.
--- needs: core
+-- needs: core look
 --
 -- ARGV   now
 -- Reply  {id, {field, value, ...}} per schedule

@@ -1,5 +1,5 @@
 -- promote_due: make due delayed jobs waiting.
--- needs: core batch job due
+-- needs: core batch job leave due
 --
 -- ARGV   now, limit
 -- Reply  {how many, in how many ms the next one is due or nil}

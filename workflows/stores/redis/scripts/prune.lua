@@ -1,5 +1,5 @@
 -- prune: delete the oldest ended jobs of a queue, by age and by number.
--- needs: core batch job
+-- needs: core batch job leave
 --
 -- ARGV   now, queue, state, age_ms or nil, keep or nil, limit
 -- Reply  {how many, whether more remain}

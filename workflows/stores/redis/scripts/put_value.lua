@@ -1,5 +1,5 @@
 -- put_value: set a value; or only if there is none, for as long as a lease holds.
--- needs: core batch job value lease
+-- needs: core batch job leave value lease
 --
 -- ARGV   now, space, key, value, ttl_ms or nil, only if absent?, job id and token or nil
 -- Reply  1 if it was set, else 0

@@ -1,5 +1,5 @@
 -- remove: delete all of a job that is not active.
--- needs: core batch job
+-- needs: core batch job leave
 --
 -- ARGV   now, job id
 -- Reply  'missing', 'conflict' or 'removed'

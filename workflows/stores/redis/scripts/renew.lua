@@ -1,5 +1,5 @@
 -- renew: extend the leases that still hold.
--- needs: core batch job value lease
+-- needs: core batch job leave value lease
 --
 -- ARGV   now, leases {job id, token}, lease_ms
 -- Reply  {now, ids that are lost, ids that somebody asks to cancel}

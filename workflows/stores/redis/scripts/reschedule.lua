@@ -1,5 +1,5 @@
 -- reschedule: give a pending job a new due time and place; promote: make it waiting now.
--- needs: core batch job
+-- needs: core batch job leave
 --
 -- ARGV   now, job id, delay_ms, run_at or nil, only delayed jobs?
 -- Reply  'missing', 'conflict', 'waiting' or 'delayed'

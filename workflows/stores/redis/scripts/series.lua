@@ -1,5 +1,5 @@
 -- series: the minutes of a queue that have counts.
--- needs: core
+-- needs: core look
 --
 -- ARGV   now, queue, first minute
 -- Reply  {minute, {name, count, ...}} per minute, oldest first, at most MAX_STEP

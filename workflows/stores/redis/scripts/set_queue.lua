@@ -1,5 +1,5 @@
 -- set_queue: declare a queue, override its limits, pause and resume it.
--- needs: core batch
+-- needs: core batch queue
 --
 -- ARGV   now, queue, create it?, fields to delete, fields to set (name, value, ...)
 -- Reply  0 if the queue is not known, else 1

@@ -1,5 +1,5 @@
 -- sweep: take back leases that ran out.
--- needs: core batch job value lease
+-- needs: core order batch job leave value lease queue
 --
 -- ARGV   now, interval_ms, limit
 -- Reply  per lease {job id, queue, type, 'extended' | 'stalled' | 'dead' | 'cancelled'}

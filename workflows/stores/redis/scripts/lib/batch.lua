@@ -59,49 +59,27 @@ end
 
 -- -- counters -------------------------------------------------------------------------
 
-local function add(counters, queue, name, amount)
+local function count_in(counters, queue, name, amount)
   local names = counters[queue]
   if not names then
     names = {}
     counters[queue] = names
   end
-  names[name] = (names[name] or 0) + amount
+  names[name] = (names[name] or 0) + (amount or 1)
 end
 
-local function count_total(queue, name, amount)
-  add(totals, queue, name, amount or 1)
-end
-
-local function count_minute(queue, name, amount)
-  add(minutes, queue, name, amount or 1)
-end
-
+-- Count in the totals of a queue, and in its minute.
 local function count(queue, name, amount)
-  add(totals, queue, name, amount or 1)
-  add(minutes, queue, name, amount or 1)
-end
-
--- The bucket of a duration: workflows/engine/histogram.py, bit for bit.
-local function bucket(ms)
-  if ms < 1 then
-    return 0
-  end
-  local mantissa, exponent = math.frexp(ms)
-  return exponent * 4 + math.floor((mantissa - 0.5) * 8)
-end
-
-local function count_run(queue, ready, started, now)
-  count_minute(queue, 'w' .. bucket(started - ready))
-  count_minute(queue, 'r' .. bucket(now - started))
+  count_in(totals, queue, name, amount)
+  count_in(minutes, queue, name, amount)
 end
 
 local function flush_minute(queue, names, minute)
-  local key = prefix .. 'minute:' .. minute .. ':' .. queue
-  local fresh = call('EXISTS', key) == 0
+  local key, fresh = prefix .. 'minute:' .. minute .. ':' .. queue, false
   for name, amount in pairs(names) do
-    call('HINCRBY', key, name, amount)
+    fresh = call('HINCRBY', key, name, amount) == amount or fresh
   end
-  if fresh then
+  if fresh then -- the first of its kind in this minute, perhaps the first of all
     local index = prefix .. 'minutes:' .. queue
     call('EXPIRE', key, MINUTES_KEPT * 60)
     call('ZADD', index, minute, minute)
@@ -125,21 +103,12 @@ end
 
 -- -- wake-ups ---------------------------------------------------------------------------
 
+local function wake_key(queue, type)
+  return prefix .. 'wake:' .. pair(queue, type)
+end
+
 local function wake(queue, type)
-  woken[prefix .. 'wake:' .. pair(queue, type)] = true
-end
-
-local function wake_all(queue)
-  for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
-    local keys = { waiting_key(queue, type), suspect_key(queue, type) }
-    if call('EXISTS', unpack(keys)) > 0 then
-      wake(queue, type)
-    end
-  end
-end
-
-local function unwake(queue, type)
-  woken[prefix .. 'wake:' .. pair(queue, type)] = nil
+  woken[wake_key(queue, type)] = true
 end
 
 -- A list holds one token at most: it says "look", not how many. Being only a hint, it

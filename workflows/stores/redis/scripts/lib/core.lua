@@ -25,10 +25,6 @@ local function job_key(id)
   return prefix .. 'job:' .. id
 end
 
-local function queue_key(queue)
-  return prefix .. 'queue:' .. queue
-end
-
 -- The jobs of a queue in one state: active by lease end, ended ones by when they ended.
 local function state_key(state, queue)
   return prefix .. state .. ':' .. queue
@@ -45,11 +41,6 @@ end
 -- Waiting jobs that stalled before: granted with care, so they stand apart.
 local function suspect_key(queue, type)
   return prefix .. 'suspect:' .. pair(queue, type)
-end
-
--- The name of a lease where its job's record may be gone or leased to somebody else.
-local function lease_name(id, token)
-  return pair(token, id)
 end
 
 -- Time never goes backwards and never stands still: workflows/engine/clock.py.
@@ -69,17 +60,6 @@ local function server_time()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Strings in the order of their bytes; Lua's own comparison depends on the locale.
-local function bytes_before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = a:byte(i), b:byte(i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
-end
-
 local WANTED_MODE = args[1] and 'test' or 'live'
 
 local function check_namespace(format, mode)
@@ -89,11 +69,6 @@ local function check_namespace(format, mode)
     error('REFUSED: it was created in ' .. mode .. ' mode; this store is in '
       .. WANTED_MODE .. ' mode', 0)
   end
-end
-
--- For scripts that only read: they write nothing, not even the clock.
-local function look()
-  check_namespace(unpack(call('HMGET', prefix .. 'meta', 'format', 'mode')))
 end
 
 -- Open the namespace and return the store's time. At the server's memory limit the

@@ -1,5 +1,5 @@
 -- due: jobs whose time has come.
--- needs: core batch job
+-- needs: core batch job leave
 
 -- Make due delayed jobs waiting, in order of (run_at, place). Returns how many.
 local function promote_due(now, limit)

@@ -1,5 +1,5 @@
 -- grant: leases for waiting jobs.
--- needs: core batch job queue heads due
+-- needs: core order batch job leave queue heads due
 --
 -- A claim is the array {id, owner, queues, slots, prefetch, suspects, lease_ms}; its
 -- queues are {queue, types, share}.
@@ -87,7 +87,7 @@ end
 -- Work that is left in a queue with room wakes the next idle process.
 local function wake_rest(entry)
   for _, type in ipairs(entry.types) do
-    unwake(entry.queue, type)
+    woken[wake_key(entry.queue, type)] = nil
     if entry.room > 0
       and call('EXISTS', waiting_key(entry.queue, type), suspect_key(entry.queue, type)) > 0 then
       wake(entry.queue, type)

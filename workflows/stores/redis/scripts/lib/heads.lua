@@ -1,5 +1,5 @@
 -- heads: the waiting jobs of a queue over several types, in order of (priority, place).
--- needs: core
+-- needs: core order
 --
 -- Each source is one sorted set, read in chunks from a rank on; nothing is written.
 

@@ -1,5 +1,5 @@
 -- lease: what ends a lease other than success: stalls, cancels, deaths; lingering.
--- needs: core batch job value
+-- needs: core batch job leave value
 --
 -- The lease of an active job is its member in active:<queue>, scored by the lease's end;
 -- held:<token> lists the leases that a claim still holds, in the order of its grants. A
@@ -116,8 +116,8 @@ local function stall(job, now)
   if stalls > most then
     end_job(job.id, job.queue, job.dedup, 'failed', now, 'reason', 'stalled',
       record(job, job.attempts + 1, now, 'stalled'))
-    count_total(job.queue, 'dead:stalled')
-    count_minute(job.queue, 'dead')
+    count_in(totals, job.queue, 'dead:stalled')
+    count_in(minutes, job.queue, 'dead')
     return 'failed'
   end
   return put_back(job, now, record(job, job.attempts + 1, now, 'stalled'))

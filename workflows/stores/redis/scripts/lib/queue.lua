@@ -1,8 +1,12 @@
 -- queue: limits and pauses.
--- needs: core
+-- needs: core batch
 --
 -- The hash queue:<name>: paused paused_by; declared_ and operator_ concurrency, rate_max,
 -- rate_ms; overridden; rate_start and rate_used of the rate window.
+
+local function queue_key(queue)
+  return prefix .. 'queue:' .. queue
+end
 
 local LIMITS = {
   'paused', 'overridden', 'declared_concurrency', 'declared_rate_max', 'declared_rate_ms',
@@ -59,4 +63,14 @@ local function use_rate(queue, limits, claims, now)
   limits.window = limits.window or now
   limits.used = limits.used + claims
   call('HSET', queue_key(queue), 'rate_start', limits.window, 'rate_used', limits.used)
+end
+
+-- Wake for all that waits in a queue.
+local function wake_all(queue)
+  for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
+    local keys = { waiting_key(queue, type), suspect_key(queue, type) }
+    if call('EXISTS', unpack(keys)) > 0 then
+      wake(queue, type)
+    end
+  end
 end

@@ -1,13 +1,28 @@
 -- settle: the end of a lease as its worker reports it.
--- needs: core batch job accept lease queue value
+-- needs: core batch job leave accept value lease queue
 --
 -- A settlement is the array {kind, job id, token, jobs, values, join, ...}: follow-up
 -- jobs as in lib/accept.lua, values {key, value, ttl_ms}, a join {key, index, size,
 -- value, job}, or nil. What follows depends on the kind; see the functions of `kinds`.
 
 local LOST, ALREADY = 'lost', 'already'
+local MAX_RELEASES = 10
 
 local touched = {} -- queues in which a lease ended
+
+-- The bucket of a duration: workflows/engine/histogram.py, bit for bit.
+local function bucket(ms)
+  if ms < 1 then
+    return 0
+  end
+  local mantissa, exponent = math.frexp(ms)
+  return exponent * 4 + math.floor((mantissa - 0.5) * 8)
+end
+
+local function count_run(queue, ready, started, now)
+  count_in(minutes, queue, 'w' .. bucket(started - ready))
+  count_in(minutes, queue, 'r' .. bucket(now - started))
+end
 
 -- Each returns the state that the job is in now.
 local kinds = {}
@@ -77,8 +92,8 @@ function kinds.bury(job, item, now)
   local id, queue = job.id, job.queue
   local failure, reason, spend = item[7], item[8], item[9]
   let_go(job, item[11])
-  count_total(queue, 'dead:' .. reason)
-  count_minute(queue, 'dead')
+  count_in(totals, queue, 'dead:' .. reason)
+  count_in(minutes, queue, 'dead')
   if spend then
     count_run(queue, job.ready, job.started, now)
   end
@@ -115,7 +130,7 @@ function kinds.release(job, item, now)
   elseif not started then
     return put_back(job, job.ready)
   end
-  count_total(job.queue, 'released')
+  count_in(totals, job.queue, 'released')
   if call('HINCRBY', job_key(job.id), 'releases', 1) > MAX_RELEASES then
     return stall(job, now)
   end

@@ -5,6 +5,11 @@
 -- deadlines:<space>  key to when it is gone
 -- owners:<space>     key to the lease that it belongs to (a lock)
 
+-- The name of a lease where its job's record may be gone or leased to somebody else.
+local function lease_name(id, token)
+  return pair(token, id)
+end
+
 local function values_key(space)
   return prefix .. 'values:' .. space
 end
