@@ -27,12 +27,13 @@ from workflows.exceptions import (
     JobTimeout,
     LeaseLost,
     PayloadError,
+    StoreError,
     WorkflowsError,
 )
 from workflows.huey.context import current_lease
 from workflows.huey.outcome import Outcome, failed, succeeded
 from workflows.runtime.lease import MS, Ended, Lease, guarded, thread_interrupter
-from workflows.store import Bury, Cancel, Expire, Release, Settlement
+from workflows.store import Bury, Cancel, Expire, Release, Settlement, SettleStatus
 
 if TYPE_CHECKING:
     from workflows.huey.instance import WorkflowHuey
@@ -52,8 +53,11 @@ class HueyHandler:
 
     def run(self, lease: Lease) -> Ended:
         """Run a job on the calling thread."""
-        task = self.decode(lease)
-        return task if isinstance(task, Ended) else self.run_task(lease, task)
+        try:
+            task = self.decode(lease)
+            return task if isinstance(task, Ended) else self.run_task(lease, task)
+        except BaseException as error:  # noqa: BLE001 - a hook may even exit
+            return self._undecided(lease, error)
 
     def run_task(
         self, lease: Lease, task: Task, at: dt.datetime | None = None
@@ -63,18 +67,22 @@ class HueyHandler:
 
     async def run_async(self, lease: Lease) -> Ended:
         """Run an `async def` job on the running loop."""
-        task = self.decode(lease)
-        if isinstance(task, Ended):
-            return task
-        return self._hindered(lease, task) or await self._await(lease, task)
+        try:
+            task = self.decode(lease)
+            if isinstance(task, Ended):
+                return task
+            return self._hindered(lease, task) or await self._await(lease, task)
+        except BaseException as error:  # noqa: BLE001 - a hook may even exit
+            return self._undecided(lease, error)
 
     def timed_out(self, lease: Lease) -> Ended:
         """Decide for a job whose time is up; its function still runs."""
-        task = self.decode(lease)
-        if isinstance(task, Ended):
-            return task
-        error = JobTimeout(f"ran longer than {task.timeout}s")
-        return failed(self._huey, lease, task, error, linger=True).ended()
+        try:
+            task = self._huey.translation.load(lease, collect=False)
+            error = JobTimeout(f"ran longer than {task.timeout}s")
+            return failed(self._huey, lease, task, error, linger=True).ended()
+        except Exception as error:  # noqa: BLE001 - its time is up whatever fails here
+            return self._bury(lease, error, DeadReason.TIMEOUT, linger=True)
 
     # -- before ----------------------------------------------------------------------
 
@@ -84,7 +92,7 @@ class HueyHandler:
         """Ask all that may keep the job from running; None lets it run."""
         huey, job = self._huey, lease.job
         kind: type[Cancel | Expire]
-        if huey.revocations_exist and huey.is_revoked(task, at, False):
+        if huey.revocations_exist and huey.is_revoked(task, at):
             kind, emitted = Cancel, signals.SIGNAL_REVOKED
         elif self._expired(task, at):
             kind, emitted = Expire, signals.SIGNAL_EXPIRED
@@ -94,25 +102,59 @@ class HueyHandler:
             return None
         join = huey.translation.join_of(task, SKIPPED)
         settlement = kind(job_id=job.id, token=job.token, join=join)
-        return Ended(settlement, lambda _status: huey._emit(emitted, task))
+
+        def tell(status: SettleStatus) -> None:
+            if status is SettleStatus.LOST:
+                return
+            huey._emit(emitted, task)
+            if emitted == signals.SIGNAL_REVOKED:
+                huey.is_revoked(task, at, False)  # only now: it held for this run
+
+        return Ended(settlement, tell)
 
     def decode(self, lease: Lease) -> Task | Ended:
-        """Return the task of a lease, or the burial of what cannot be one."""
+        """Return the task of a lease, or the end of what cannot be one now or ever."""
         try:
             return self._huey.translation.load(lease)
+        except StoreError as error:  # what a chord collects cannot be read now
+            return self._undecided(lease, error)
         except Exception as error:
             logger.exception("undecodable job_id=%s", lease.job.id)
             if not isinstance(error, WorkflowsError):
                 error = PayloadError(f"{type(error).__name__}: {error}")
-            return Ended(
-                Bury(
-                    job_id=lease.job.id,
-                    token=lease.job.token,
-                    failure=failure_of(error).to_json(),
-                    reason=DeadReason.UNDECODABLE,
-                    spend=False,
-                )
+            return self._bury(lease, error, DeadReason.UNDECODABLE, spend=False)
+
+    def _undecided(self, lease: Lease, error: BaseException) -> Ended:
+        """End a job that our own machinery failed around, so that no slot is held.
+
+        If the store was away the job runs again; anything else would repeat for ever.
+        """
+        job = lease.job
+        if isinstance(error, StoreError) or self._huey.interrupting:
+            logger.warning("job_put_back job_id=%s error=%s", job.id, error)
+            return Ended(Release(job_id=job.id, token=job.token, started=True))
+        logger.error("job_undecided job_id=%s", job.id, exc_info=error)
+        return self._bury(lease, error, DeadReason.NON_RETRYABLE)
+
+    def _bury(
+        self,
+        lease: Lease,
+        error: BaseException,
+        reason: DeadReason,
+        *,
+        spend: bool = True,
+        linger: bool = False,
+    ) -> Ended:
+        return Ended(
+            Bury(
+                job_id=lease.job.id,
+                token=lease.job.token,
+                failure=failure_of(error).to_json(),
+                reason=reason,
+                spend=spend,
+                linger=linger,
             )
+        )
 
     def _expired(self, task: Task, at: dt.datetime | None) -> bool:
         limit: dt.datetime | None = task.expires_resolved

@@ -42,7 +42,7 @@ def _data(task: Task) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return (
-        value.model_dump(mode="json", by_alias=True, exclude_none=True)
+        value.model_dump(mode="json", by_alias=True)
         if isinstance(value, BaseModel)
         else value
     )

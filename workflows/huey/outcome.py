@@ -1,6 +1,7 @@
 """What a run's return or exception means: one settlement, then signals and hooks."""
 
 import copy
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ from workflows.store import (
 
 if TYPE_CHECKING:
     from workflows.huey.instance import WorkflowHuey
+
+logger = logging.getLogger("workflows.huey")
 
 RESULT_TTL_MS = 24 * 3600 * 1000  # unread results of plain tasks go after a day
 
@@ -80,9 +83,8 @@ class Outcome:
             self.huey._emit(name, self.task, *args)
         for follower in self.followers:
             self.huey._emit(signals.SIGNAL_ENQUEUED, follower)
-        self.huey.translation.forget_run(
-            self.task, final=not isinstance(self.settlement, Retry)
-        )
+        again = isinstance(self.settlement, Retry | Bury)  # even from the dead
+        self.huey.translation.forget_run(self.task, final=not again)
 
 
 def succeeded(huey: "WorkflowHuey", lease: Lease, task: Task, value: Any) -> Outcome:
@@ -156,12 +158,13 @@ def failed(
                 remove=huey.job_types[job.type].keep_failed.count == 0,
                 linger=linger,
             )
-    heard = _heard(error)
+    if decision.note:
+        logger.error("retry_policy_failed job_id=%s: %s", job.id, decision.note)
     return Outcome(
         huey,
         task,
         settlement,
-        heard,
+        _heard(error),
         last,
         error=error,
         hooks=True,

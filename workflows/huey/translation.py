@@ -110,12 +110,16 @@ class Translation:
 
     # -- from the store --------------------------------------------------------------
 
-    def load(self, lease: Lease) -> Task:
-        """Return the task of a leased job. Raises what a bad message can raise."""
+    def load(self, lease: Lease, *, collect: bool = True) -> Task:
+        """Return the task of a leased job, with what it joins if `collect`.
+
+        Raises what a bad message can raise; StoreError while collecting.
+        """
         task = self._load(lease.job, lease.job.attempt - 1)
         if getattr(task, "job_context", False):
             task.kwargs = {**task.kwargs, "job": job_context(lease)}
-        self._collect(task)
+        if collect:
+            self._collect(task)
         task.lease = lease
         return task
 

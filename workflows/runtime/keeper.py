@@ -107,9 +107,8 @@ class Keeper:
         """Settle first, so that a late result is refused; then raise in the task."""
         if lease.killed_ns is None:
             lease.killed_ns = now
-            ended = self._handler.timed_out(lease)
             pool = self._pool_of(lease)
-            pool.settle_early(lease, ended)
+            pool.settle_early(lease, self._handler.timed_out(lease))
             pool.flush()
             lease.interrupt(JobTimeout)
         elif self._kill_stuck and now - lease.killed_ns > KILL_GRACE_NS:

@@ -32,7 +32,7 @@ class Handler(Protocol):
         """Run the job to its end. Never raises."""
 
     def timed_out(self, lease: "Lease") -> Ended:
-        """Decide the end of a job whose time is up while its function still runs."""
+        """Decide for a job whose time is up while its function runs. Never raises."""
 
 
 class Lease:

@@ -86,6 +86,7 @@ class Pool:
         self._claim_at = 0
         self._unanswered: tuple[Claim, int] | None = None
         self._failures = 0
+        self._retry_at = 0
         self._dealt = 0  # slots that all claims asked for, for fairness
         self._rate = 0.0  # finished jobs per ns, smoothed
         self._rate_mark = (boot_ns(), 0)
@@ -99,11 +100,11 @@ class Pool:
         """Block until a job may start on the calling slot; None once stopping."""
         while True:
             with self._cond:
+                if self.stopping:
+                    return None
                 lease = self._pop()
                 if lease:
                     return lease
-                if self.stopping:
-                    return None
                 if not self._exchanging and self._exchange_due():
                     self._exchanging = role_exchange = True
                 elif not self._hinting and not self._exchanging:
@@ -113,10 +114,8 @@ class Pool:
                     self._cond.wait(1.0)
                     self._waiters -= 1
                     continue
-            if role_exchange:
-                self._exchange(claiming=True)
-            else:
-                self._await_hint()
+            if not (self._exchange() if role_exchange else self._await_hint()):
+                self._pause()
 
     def end(self, lease: Lease, ended: Ended) -> None:
         """Hand in the end of a run; it is written with the next exchange."""
@@ -139,12 +138,17 @@ class Pool:
     # -- the exchange ----------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write what is pending, unless an exchange is under way already."""
+        """Write what is pending, and hear what a claim without a reply was granted.
+
+        Does nothing while an exchange is under way, or soon after one that failed.
+        """
         with self._cond:
-            if self._exchanging or not self._pending:
+            if self._exchanging or not (self._pending or self._unanswered):
+                return
+            if boot_ns() < self._retry_at and not self.stopping:
                 return
             self._exchanging = True
-        self._exchange(claiming=not self.stopping)
+        self._exchange()
 
     def serves(self, job: LeasedJob) -> bool:
         """Whether a job of this kind is claimed by this pool."""
@@ -152,8 +156,9 @@ class Pool:
 
     @property
     def unwritten(self) -> bool:
-        """Whether ends wait to be written, or are being written."""
-        return bool(self._pending) or self._exchanging
+        """Whether something must still be written, or answered."""
+        left = self._buffer or self._pending or self._unanswered
+        return bool(left) or self._exchanging
 
     def give_back(self, *, everything: bool = False) -> None:
         """Release buffered jobs: the stale ones, or all of them."""
@@ -209,23 +214,25 @@ class Pool:
     def _exchange_due(self) -> bool:
         return bool(self._pending) or boot_ns() >= self._claim_at
 
-    def _await_hint(self) -> None:
+    def _await_hint(self) -> bool:
+        """Wait for work; False if the store does not answer."""
         timeout_ns = min(max(self._claim_at - boot_ns(), 0), LOOK_AGAIN_NS)
         try:
             woken = self._store.wait(self._options.types, timeout_ns / 1e9)
         except StoreError:
-            woken = False
-            self._pause()
+            woken = None
         with self._cond:
             self._hinting = False
             if woken:
                 self._claim_at = 0
             self._cond.notify()
+        return woken is not None
 
-    def _exchange(self, *, claiming: bool) -> None:
+    def _exchange(self) -> bool:
+        """Do the exchange for all slots; False if its outcome is unknown."""
         with self._cond:
             batch = [self._pending.popleft() for _ in range(self._batch_size())]
-            claim, sent = self._next_claim() if claiming else (None, 0)
+            claim, sent = self._next_claim()
         answer: Exchanged | None = None
         try:
             answer = self._send([ended.settlement for ended in batch], claim)
@@ -233,6 +240,8 @@ class Pool:
             with self._cond:
                 self._exchanging = False
                 if answer is None:
+                    self._failures += 1
+                    self._retry_at = boot_ns() + BACKOFF_NS[0]
                     self._pending.extendleft(reversed(batch))
                     self._unanswered = (claim, sent) if claim else self._unanswered
                 else:
@@ -241,10 +250,10 @@ class Pool:
                         self._granted(claim, sent, answer)
                 self._hand_on()
         if answer is None:
-            self._pause()
-        else:
-            self._failures = 0
-            self._tell(batch, answer.statuses)
+            return False
+        self._failures = 0
+        self._tell(batch, answer.statuses)
+        return True
 
     def _batch_size(self) -> int:
         return min(len(self._pending), BATCH)
@@ -276,6 +285,8 @@ class Pool:
     def _next_claim(self) -> tuple[Claim | None, int]:
         if self._unanswered:  # its reply was lost: the same claim again
             return self._unanswered
+        if self.stopping:
+            return None, 0
         slots = max(self.capacity - self._running - len(self._buffer), 0)
         prefetch = self._prefetch() if self._options.prefetch else 0
         if slots + prefetch == 0:
@@ -348,7 +359,6 @@ class Pool:
     def _pause(self) -> None:
         """Wait out a store that does not answer: exponential, full jitter."""
         low, high = BACKOFF_NS
-        self._failures += 1
         span = min(low * 2 ** min(self._failures, 10), high)
         with self._cond:
             if not self.stopping:

@@ -102,6 +102,7 @@ class JobProcess:
         give_up = boot_ns() + FLUSH_NS
         while boot_ns() < give_up:
             for pool in self.pools:
+                pool.give_back(everything=True)  # what a late reply granted
                 pool.flush()
             if not any(pool.unwritten for pool in self.pools):
                 return

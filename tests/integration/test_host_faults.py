@@ -1,0 +1,283 @@
+"""What the host does when the store, a hook or a message fails at an awkward moment."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from huey.api import chord
+from pydantic import BaseModel
+
+from tests.conftest import MakeStore
+from workflows.engine.states import JobState
+from workflows.exceptions import StoreUnavailableError
+from workflows.huey import WorkflowHuey
+from workflows.huey.handler import HueyHandler
+from workflows.runtime.lease import Lease
+from workflows.runtime.pool import Pool, PoolOptions
+from workflows.store import Release, Settlement, Store
+
+
+class Failing:
+    """A real store of which single operations fail, before or after their write."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.fail_before: set[str] = set()
+        self.fail_after: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._store, name)
+        if not callable(operation):
+            return operation
+
+        def call(*args: Any, **options: Any) -> Any:
+            self._trip(self.fail_before, name)
+            answer = operation(*args, **options)
+            self._trip(self.fail_after, name)
+            return answer
+
+        return call
+
+    def _trip(self, failing: set[str], name: str) -> None:
+        if name in failing:
+            failing.discard(name)
+            msg = f"{name} failed once"
+            raise StoreUnavailableError(msg)
+
+
+class Note(BaseModel):
+    text: str | None = "a"
+
+
+@pytest.fixture
+def failing(make_store: MakeStore) -> Failing:
+    return Failing(make_store("sqlite"))
+
+
+@pytest.fixture
+def huey(failing: Failing) -> WorkflowHuey:
+    return WorkflowHuey("faults", store=failing)
+
+
+@contextmanager
+def consumer(huey: WorkflowHuey, workers: int = 2) -> Iterator[None]:
+    running = huey.create_consumer(workers=workers)
+    running._set_signal_handlers = lambda: None  # not the main thread's business here
+    running.start()
+    try:
+        yield
+    finally:
+        running.stop(graceful=True)
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        threading.Event().wait(0.01)
+
+
+def state_of(huey: WorkflowHuey, job_id: str) -> JobState:
+    record = huey.store.get_job(job_id)
+    assert record is not None
+    return record.state
+
+
+def test_a_chord_callback_survives_a_store_that_fails_while_it_collects(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    member = huey.task(name="member")(lambda n: n)
+    total = huey.task(name="total")(sum)
+    result = huey.enqueue(chord([member.s(1), member.s(2)], total))
+    for _ in range(2):
+        huey.execute(huey.dequeue())
+    failing.fail_before.add("get_values")
+    assert huey.dequeue() is None
+    assert huey.execute(huey.dequeue()) == 3
+    assert result.get() == 3
+
+
+def test_a_dead_chord_callback_can_be_retried_with_all_results(
+    huey: WorkflowHuey,
+) -> None:
+    broken = True
+    member = huey.task(name="member")(lambda n: n)
+
+    def add(numbers: list[int]) -> int:
+        if broken:
+            raise ValueError(numbers)
+        return sum(numbers)
+
+    total = huey.task(name="total")(add)
+    result = huey.enqueue(chord([member.s(1), member.s(2)], total))
+    for _ in range(3):
+        huey.execute(huey.dequeue())
+    callback_id = result.callback.id
+    assert state_of(huey, callback_id) is JobState.FAILED
+    broken = False
+    huey.store.retry_dead(callback_id)
+    assert huey.execute(huey.dequeue()) == 3
+    assert huey.store.list_values("join") == {}
+
+
+def test_a_revocation_for_one_run_holds_until_its_end_is_written(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    ran: list[int] = []
+    task = huey.task(name="once")(ran.append)
+    result = task(1)
+    result.revoke()  # revoke_once
+    claimed = huey.dequeue()
+    failing.fail_before.add("exchange")
+    with pytest.raises(StoreUnavailableError):
+        huey.execute(claimed)
+    assert result.is_revoked()
+    huey.execute(claimed)
+    assert ran == []
+    assert not result.is_revoked()
+    assert state_of(huey, result.id) is JobState.CANCELLED
+
+
+def test_a_failing_revocation_check_costs_no_slot_and_no_job(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="checked")(lambda n: n)
+    other = task(0)
+    other.revoke()  # so that every run asks
+    failing.fail_before.add("get_values")
+    with consumer(huey, workers=1):
+        results = [task(n) for n in range(1, 6)]
+        until(lambda: all(r.is_ready() for r in results))
+    assert [r.get() for r in results] == [1, 2, 3, 4, 5]
+    assert huey.store.fsck() == []
+
+
+def test_an_error_handler_that_cannot_be_enqueued_does_not_hold_its_job(
+    huey: WorkflowHuey,
+) -> None:
+    class Strict(BaseModel):
+        count: int
+
+    @huey.job(queue="strict", payload=Strict)
+    def strict(payload: Strict) -> None: ...
+
+    def fail() -> None:
+        raise ValueError
+
+    broken = huey.task(name="broken")(fail)
+    with consumer(huey, workers=1):
+        result = huey.enqueue(broken.s().error(strict))
+        until(lambda: state_of(huey, result.id) is JobState.FAILED)
+    record = huey.store.get_job(result.id)
+    assert record is not None
+    assert b"PayloadError" in record.failure
+
+
+def test_a_signal_receiver_that_exits_does_not_hold_its_job(
+    huey: WorkflowHuey,
+) -> None:
+    task = huey.task(name="signalled")(lambda: 1)
+
+    @huey.signal("executing")  # type: ignore[untyped-decorator]
+    def leave(*_: object) -> None:
+        raise SystemExit
+
+    with consumer(huey, workers=1):
+        result = task()
+        until(lambda: state_of(huey, result.id) is JobState.FAILED)
+
+
+def test_an_empty_field_of_a_chained_payload_stays_empty(huey: WorkflowHuey) -> None:
+    seen: list[str | None] = []
+    first = huey.task(name="first")(lambda: None)
+
+    @huey.job(queue="notes", payload=Note)
+    def note(payload: Note) -> None:
+        seen.append(payload.text)
+
+    huey.enqueue(first.s().then(note.s(Note(text=None))))
+    for _ in range(2):
+        huey.execute(huey.dequeue())
+    assert seen == [None]
+
+
+def test_a_claim_whose_reply_was_lost_is_given_back_by_a_stop(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="kept")(lambda: 1)
+    result = task()
+    leases: dict[tuple[str, str], Lease] = {}
+    options = PoolOptions(
+        owner="me",
+        weights={"faults": 1},
+        types=huey.jobs.types_by_queue(),
+        capacity=1,
+    )
+    pool = Pool(
+        failing,
+        options,
+        leases,
+        lambda: "claim-1",
+        lambda _exist: None,
+    )
+    failing.fail_after.add("exchange")
+    taken: list[Lease | None] = []
+    slot = threading.Thread(target=lambda: taken.append(pool.take()))
+    slot.start()
+    until(lambda: state_of(huey, result.id) is JobState.ACTIVE)
+    pool.stop()
+    slot.join(10)
+
+    def written() -> bool:
+        pool.give_back(everything=True)
+        pool.flush()
+        return not pool.unwritten
+
+    until(written)
+    assert taken == [None]
+    record = huey.store.get_job(result.id)
+    assert record is not None
+    assert (record.state, record.stalls) == (JobState.WAITING, 0)
+    assert leases == {}
+
+
+def test_nothing_starts_in_a_pool_that_stops(huey: WorkflowHuey) -> None:
+    task = huey.task(name="late")(lambda: 1)
+    task()
+    options = PoolOptions(
+        owner="me",
+        weights={"faults": 1},
+        types=huey.jobs.types_by_queue(),
+        capacity=2,
+    )
+    pool = Pool(huey.store, options, {}, lambda: "claim-1", lambda _exist: None)
+    pool._exchange()  # granted, and then the stop comes
+    pool.stopping = True
+    assert pool.take() is None
+    pool.give_back(everything=True)
+    pool.flush()
+    info = huey.store.get_queue("faults")
+    assert info is not None
+    assert info.counts[JobState.WAITING] == 1
+
+
+def test_a_run_that_the_machinery_cannot_end_is_decided_all_the_same(
+    huey: WorkflowHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = huey.task(name="plain")(lambda: 1)
+    task()
+    claimed = huey.dequeue()
+    assert claimed is not None
+    lease: Lease = claimed.lease
+
+    def away(*_: object) -> None:
+        msg = "away"
+        raise StoreUnavailableError(msg)
+
+    monkeypatch.setattr(huey, "_run_pre_execute", away)
+    ended: Settlement = HueyHandler(huey).run(lease).settlement
+    assert isinstance(ended, Release)
+    assert ended.started
