@@ -92,7 +92,7 @@ class HueyHandler:
         """Ask all that may keep the job from running; None lets it run."""
         huey, job = self._huey, lease.job
         kind: type[Cancel | Expire]
-        if huey.revocations_exist and huey.is_revoked(task, at):
+        if self._revoked(task, at):
             kind, emitted = Cancel, signals.SIGNAL_REVOKED
         elif self._expired(task, at):
             kind, emitted = Expire, signals.SIGNAL_EXPIRED
@@ -155,6 +155,15 @@ class HueyHandler:
                 linger=linger,
             )
         )
+
+    def _revoked(self, task: Task, at: dt.datetime | None) -> bool:
+        huey = self._huey
+        if not huey.revocations_exist:
+            return False
+        if huey.is_revoked(task, at):
+            return True
+        huey.is_revoked(task, at, False)  # let go of those whose time is over
+        return False
 
     def _expired(self, task: Task, at: dt.datetime | None) -> bool:
         limit: dt.datetime | None = task.expires_resolved
