@@ -75,10 +75,14 @@ def open_file(location: Location, options: StoreOptions) -> None:
 
 
 def connect(location: Location, *, timeout_ms: int, read_only: bool) -> Connection:
-    """Return a connection that any thread may use, one at a time."""
+    """Return a connection that any thread may use, one at a time.
+
+    `timeout_ms` holds from then on: the opening itself waits for a process that is
+    just recovering or removing the write-ahead log.
+    """
     connection = driver.connect(
         os.fspath(location.path),
-        timeout=timeout_ms / 1000,
+        timeout=READ_BUSY_MS / 1000,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
@@ -90,6 +94,7 @@ def connect(location: Location, *, timeout_ms: int, read_only: bool) -> Connecti
         "PRAGMA trusted_schema = OFF",
         "PRAGMA journal_size_limit = 67108864",
         f"PRAGMA query_only = {'ON' if read_only else 'OFF'}",
+        f"PRAGMA busy_timeout = {timeout_ms}",
     )
     for pragma in pragmas:
         connection.execute(pragma)
