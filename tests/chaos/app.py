@@ -59,8 +59,9 @@ def work(payload: Work) -> str:
     if payload.kind == "refused":
         note("fail")
         raise NonRetryableError("refused for good")
-    if payload.kind == "broken" or (payload.kind == "flaky" and _first(payload.job)):
+    if payload.kind == "broken" or (payload.kind == "flaky" and not _failed(payload)):
         note("fail")
+        _marker(payload).touch()  # after the line: a kill in between fails it twice
         raise OSError("does not work")
     note("effect")
     return run
@@ -74,11 +75,10 @@ def _kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _first(job: str) -> bool:
-    """Whether this job fails for the first time, over all processes."""
-    marker = folder / "flaky" / job
-    try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return False
-    return True
+def _failed(payload: Work) -> bool:
+    """Whether this job failed before, in whatever process."""
+    return _marker(payload).exists()
+
+
+def _marker(payload: Work) -> Path:
+    return folder / "flaky" / payload.job
