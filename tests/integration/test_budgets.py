@@ -117,7 +117,9 @@ def test_a_lone_job_is_consumed_in_two_round_trips(
         reads = reads_of(server) - idle * (time.monotonic() - begin)
     enqueues, connects = LONE_JOBS, 8
     waits = LONE_JOBS  # the blocking pop that each job ends
-    assert (reads - enqueues - connects - waits) / LONE_JOBS <= 2
+    # What is idle can only be estimated, to a few reads in a hundred; a third trip
+    # would add a whole one.
+    assert (reads - enqueues - connects - waits) / LONE_JOBS < 2.5
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

@@ -12,13 +12,13 @@ import pytest
 from workflows.supervise import ProcessGroup
 
 OBEDIENT = (  # no pause(): a signal just before it would be waited for for ever
-    "import signal, sys, time;"
-    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up', flush=True);"
+    "import os, signal, sys, time;"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); os.write(1, b'up\\n');"
     "[time.sleep(0.02) for _ in iter(int, 1)]"
 )
 STUBBORN = (
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('up', flush=True); [signal.pause() for _ in iter(int, 1)]"
+    "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "os.write(1, b'up\\n'); [signal.pause() for _ in iter(int, 1)]"
 )
 RUN = """
 import os, sys
@@ -42,12 +42,13 @@ def running(**children: str) -> Iterator[subprocess.Popen[str]]:
     )
     try:
         assert group.stdout is not None
-        for code in children.values():
+        for code in children.values():  # one write each, so that no two lines mix
             if "up" in code:
                 assert group.stdout.readline() == "up\n"
         yield group
     finally:
-        group.kill()
+        while not _gone(group):  # its children hold the pipes: let it end them
+            group.send_signal(signal.SIGINT)
         group.communicate()
 
 
