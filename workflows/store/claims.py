@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from workflows.store.jobs import Deadlines, JobKind
+
 
 @dataclass(frozen=True, slots=True)
 class QueueClaim:
@@ -58,6 +60,12 @@ class LeasedJob:
     expires_at: int | None
     lease_until: int
     trace: str
+    kind: JobKind = JobKind.PLAIN
+    run_id: str = ""
+    deadlines: Deadlines | None = None
+    close_at: int | None = None  # end of schedule-to-close
+    details: bytes = b""  # of the newest heartbeat of any attempt
+    failure: bytes = b""  # of the newest failed attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,25 @@ class Renewed:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What the sweep did with one lease."""
+    """What the sweep did with one lease.
+
+    `lost`: an activity's lease ran out. Nothing was changed: whoever swept settles it
+    with this `token`, as its retry policy says; until then each sweep lists it again.
+    """
 
     job_id: str
     queue: str
     type: str
-    outcome: Literal["extended", "stalled", "dead", "cancelled"]
+    outcome: Literal["extended", "stalled", "dead", "cancelled", "lost"]
+    token: str = ""  # of a lost one
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The answer to a heartbeat: whether the token holds, and a cancellation is asked.
+
+    `held` is false too if the activity's run is closed.
+    """
+
+    held: bool
+    cancel_requested: bool

@@ -4,6 +4,35 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class JobKind(StrEnum):
+    """What a job record is. All but PLAIN are *engine-owned*.
+
+    Engine-owned jobs are never dead letters and keep no record of their end; what an
+    operator does to queues and jobs (cancel, remove, reschedule, promote, drain, clean,
+    prune, retry, expire, bury_unknown) passes them over or is refused (ConflictError).
+    """
+
+    PLAIN = "plain"
+    ACTIVITY = "activity"  # of run `run_id`; a lost worker is the engine's business
+    WORKFLOW_TASK = "workflow_task"  # of run `run_id`; no concurrency, no rate, no end
+    QUERY = "query"  # no concurrency, no rate; a stall ends it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """An activity's four timeouts, in ms; None: none.
+
+    Its *deadline* is the earliest of: schedule-to-close from its creation, always;
+    schedule-to-start from when it became ready, while it is pending; start-to-close
+    from its claim and heartbeat from its newest sign of life, while it is active.
+    """
+
+    schedule_to_start_ms: int | None = None
+    start_to_close_ms: int | None = None
+    schedule_to_close_ms: int | None = None
+    heartbeat_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job to accept.
@@ -12,7 +41,8 @@ class NewJob:
     is not in the future means waiting at once. `priority`: smaller first, finite.
     `dedup_id` admits one live job per (queue, dedup_id); it is free again when its
     owner ends or is removed. `headers`: bytes that belong to the message but are not
-    its payload. Id, queue and type are not empty.
+    its payload. Id, queue and type are not empty. `kind`, `run_id` and `deadlines` are
+    the engine's: `enqueue` takes plain jobs and queries, `Commit` activities.
     """
 
     id: str
@@ -27,6 +57,9 @@ class NewJob:
     max_stalls: int = 3
     dedup_id: str | None = None
     trace: str = ""  # W3C traceparent
+    kind: JobKind = JobKind.PLAIN
+    run_id: str = ""
+    deadlines: Deadlines | None = None
 
 
 class EnqueueStatus(StrEnum):

@@ -13,12 +13,13 @@ from workflows.store.jobs import Enqueued, NewJob
 from workflows.store.limits import MAX_STEP
 from workflows.store.queues import Minute, QueueInfo, QueueLimits, WorkerInfo
 from workflows.store.records import JobPage, JobRecord, Step
+from workflows.store.run_operations import Runs
 from workflows.store.schedules import FireStatus, Schedule
 from workflows.store.settlements import Exchanged, Settlement
 from workflows.store.values import KeyValues
 
 
-class Store(KeyValues, Protocol):
+class Store(KeyValues, Runs, Protocol):
     """The whole contract. One suite, `tests/contract`, checks it on every adapter."""
 
     # -- producers --
@@ -70,13 +71,19 @@ class Store(KeyValues, Protocol):
         length instead, each at most once until it is renewed; while `limit` leaves some
         unextended, the gap lasts. Lingering tokens follow the same rules, but are
         dropped without a stall when they run out; they are not listed.
+
+        Engine-owned jobs: an activity is only listed as `lost`; a workflow task never
+        dies: it is pending again, at once after its first stall, then after 2^(n - 2)
+        seconds for the n-th, at most 60; a query ends.
         """
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
         """Make due delayed jobs waiting, in order of (run_at, place), in new places.
 
-        Returns how many, and in how many ms the next one is due (0: at once; None: no
-        delayed job).
+        Then fire due timers of runs, in order of (due_at, run id, key): the entry goes
+        into the run's inbox and the timer is gone. `limit` holds for each of the two.
+        Returns how many of both, and in how many ms the next one is due (0: at once;
+        None: neither a delayed job nor a timer).
         """
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:

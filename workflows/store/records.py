@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workflows.engine.states import DeadReason, JobState
+from workflows.store.jobs import Deadlines, JobKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,13 @@ class JobRecord:
     dead_retries: int  # how often it was retried from the dead-letter queue
     trace: str
     attempts: tuple[Attempt, ...]
+    kind: JobKind = JobKind.PLAIN
+    run_id: str = ""
+    deadlines: Deadlines | None = None
+    close_at: int | None = None  # end of schedule-to-close
+    beat_at: int | None = None  # newest heartbeat of the current attempt
+    details: bytes = b""  # of the newest heartbeat of any attempt
+    detached: bool = False  # active without a worker (async completion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,15 @@ from enum import StrEnum
 from workflows.engine.states import DeadReason, JobState
 from workflows.store.claims import LeasedJob
 from workflows.store.jobs import NewJob
+from workflows.store.runs import (
+    CancelActivity,
+    Close,
+    Deliver,
+    InboxEntry,
+    InlineLease,
+    NewTimer,
+    StartChild,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,13 @@ class Settlement:
 
     If somebody asked to cancel the job, a Retry or Release (and a stall) does not make
     it pending again: it ends as by Cancel (a Retry's `linger` holds).
+
+    `outcome` is for an activity: if this settlement ends it (a Retry does so only after
+    a cancel request), the entry goes into the inbox of its run, in the same write; if
+    the run is closed, the activity ends and nothing more is written. An engine-owned
+    job that ends leaves no record, whatever the settlement says, and Complete and Bury
+    are counted. A pending activity is settled with an empty token: the fence then is
+    that it is pending.
     """
 
     job_id: str
@@ -50,6 +66,7 @@ class Settlement:
     jobs: tuple[NewJob, ...] = ()
     values: tuple[Value, ...] = ()
     join: Join | None = None
+    outcome: InboxEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +144,77 @@ class Expire(Settlement):
     """The job was found expired after its claim. State expired; no attempt."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detach(Settlement):
+    """The activity will be completed from elsewhere, with this token.
+
+    It stays active without a worker: no renewal, no sweep, no place in the queue's
+    concurrency; its deadlines hold. The token is its fence until it is settled.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRetry:
+    """A failed workflow task: run it again later; `failure` says why (shown, kept)."""
+
+    delay_ms: int
+    failure: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit(Settlement):
+    """The result of one workflow task: history and effects, all or nothing.
+
+    The lease (job_id, token) is that of the run's workflow-task job, or of an activity
+    of the run that has just ended and whose outcome is in `events` (the *inline
+    chain*): the activity then ends as by Complete, or Bury if `failed`.
+
+    Checked in this order, each before the first write; nothing changes but on OK, and
+    the lease stays as it is:
+
+    - LOST, ALREADY: the fence, as for every settlement.
+    - CONFLICT: the run is closed; or it does not have exactly `length` events; or `at`
+      is before the run's `last_at` or after the store's now; or the lease is an
+      activity's while the run has a workflow-task job.
+    - AGAIN: `close` while the inbox holds entries beyond `taken` that it would drop
+      (with `carry`: any that is no signal).
+
+    Then, in this order: inbox entries numbered <= `taken` go; `events` are appended;
+    timers, activities, cancellations, children and deliveries take effect; `inline`
+    is leased; `info` replaces the run's if it is not None; `close` closes it; an open
+    run whose inbox is not empty has its workflow-task job waiting (a new one with no
+    attempts), else that job is gone. `run.last_at` becomes `at`, `run.failure` empty.
+
+    With `retry` it is a failed task: only `events` and `taken` may be set beside it,
+    and the job is pending again, its attempt spent.
+    """
+
+    run_id: str
+    length: int
+    at: int
+    taken: int = 0
+    events: tuple[bytes, ...] = ()
+    timers: tuple[NewTimer, ...] = ()
+    cancel_timers: tuple[str, ...] = ()
+    activities: tuple[NewJob, ...] = ()
+    cancel_activities: tuple[CancelActivity, ...] = ()
+    children: tuple[StartChild, ...] = ()
+    deliveries: tuple[Deliver, ...] = ()
+    inline: InlineLease | None = None
+    info: bytes | None = None
+    close: Close | None = None
+    failed: bool = False
+    retry: TaskRetry | None = None
+
+
 class SettleStatus(StrEnum):
     """What became of one settlement."""
 
     OK = "ok"
     ALREADY = "already"  # this token settled this job before; nothing was changed
     LOST = "lost"  # the token does not hold the job; nothing was changed
+    CONFLICT = "conflict"  # a Commit whose picture of the run is not true any more
+    AGAIN = "again"  # a Commit that closes, while new entries are in the inbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
