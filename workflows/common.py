@@ -1,10 +1,11 @@
 """Values that authors share between jobs, workflows and activities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import IntEnum
 from math import inf
-from typing import NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from workflows.exceptions import InvalidArgumentError
 
@@ -48,6 +49,85 @@ class RetryPolicy:
         names = self.non_retryable_error_types
         if isinstance(names, str) or not all(isinstance(n, str) for n in names or ()):
             _refuse("non_retryable_error_types is not a list of class names")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it in the JSON form of histories; defaults are spelled out."""
+        form: dict[str, Any] = {
+            "initialInterval": span_to_json(self.initial_interval),
+            "backoffCoefficient": self.backoff_coefficient,
+        }
+        if self.maximum_interval is not None:
+            form["maximumInterval"] = span_to_json(self.maximum_interval)
+        if self.maximum_attempts:
+            form["maximumAttempts"] = self.maximum_attempts
+        if self.non_retryable_error_types:
+            form["nonRetryableErrorTypes"] = list(self.non_retryable_error_types)
+        return form
+
+    @staticmethod
+    def from_json(form: Mapping[str, Any]) -> "RetryPolicy":
+        """Read what `to_json` wrote."""
+        longest = form.get("maximumInterval")
+        return RetryPolicy(
+            initial_interval=span_from_json(form.get("initialInterval", "1s")),
+            backoff_coefficient=form.get("backoffCoefficient", 2.0),
+            maximum_interval=span_from_json(longest) if longest else None,
+            maximum_attempts=form.get("maximumAttempts", 0),
+            non_retryable_error_types=form.get("nonRetryableErrorTypes"),
+        )
+
+
+def span_to_json(span: timedelta) -> str:
+    """Return a span as histories write it: decimal seconds and an `s`."""
+    text = f"{span.total_seconds():.6f}".rstrip("0").rstrip(".")
+    return f"{text}s"
+
+
+def span_from_json(text: str) -> timedelta:
+    """Read what `span_to_json` wrote."""
+    return timedelta(seconds=float(text.removesuffix("s")))
+
+
+class WorkflowIDReusePolicy(IntEnum):
+    """Whether a workflow id may be used again after its run closed."""
+
+    ALLOW_DUPLICATE = 1
+    ALLOW_DUPLICATE_FAILED_ONLY = 2
+    REJECT_DUPLICATE = 3
+    TERMINATE_IF_RUNNING = 4  # deprecated by Temporal: ALLOW_DUPLICATE, and terminate
+
+
+class WorkflowIDConflictPolicy(IntEnum):
+    """What a start does while a run of the workflow id is open."""
+
+    UNSPECIFIED = 0  # FAIL; for signal-with-start USE_EXISTING
+    FAIL = 1
+    USE_EXISTING = 2
+    TERMINATE_EXISTING = 3
+
+
+class QueryRejectCondition(IntEnum):
+    """Which runs refuse queries."""
+
+    NONE = 1
+    NOT_OPEN = 2
+    NOT_COMPLETED_CLEANLY = 3
+
+
+@dataclass(frozen=True)
+class Priority:
+    """Order of tasks in a queue: `priority_key` 1 is the most urgent, 3 the default.
+
+    Zero, None and empty inherit from the calling workflow.
+    """
+
+    priority_key: int | None = None
+    fairness_key: str | None = None
+    fairness_weight: float | None = None
+    default: ClassVar["Priority"]
+
+
+Priority.default = Priority()
 
 
 def _require_span(field: str, value: object) -> None:

@@ -85,6 +85,11 @@ def _text(error: BaseException) -> str:
         return f"[str() of it raised {type(fault).__name__}]"
 
 
+def stack_of(error: BaseException, limit: int = MAX_STACK) -> str:
+    """Return the traceback of an exception as printable text; "" if it has none."""
+    return _stack(error, limit)
+
+
 def _stack(error: BaseException, limit: int) -> str:
     lines = format_tb(error.__traceback__, limit=-MAX_FRAMES)
     if isinstance(error, BaseExceptionGroup):

@@ -46,8 +46,8 @@ from workflows.engine.tags import (
 from workflows.exceptions import InvalidArgumentError, PayloadError
 
 __all__ = [
+    "Codec",
     "Converter",
-    "PayloadCodec",
     "RemoteError",
     "Tag",
     "decode",
@@ -62,7 +62,7 @@ SCALARS = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID)
 SEQUENCES = (tuple, set, frozenset)
 
 
-class PayloadCodec(Protocol):
+class Codec(Protocol):
     """Changes the bytes on their way to and from the store: encryption, compression.
 
     `decode(encode(data)) == data`, in every process that shares the store. `decode`
@@ -81,7 +81,7 @@ class Converter:
     """Values to bytes and back, within a limit of `max_bytes` of JSON."""
 
     max_bytes: int = DEFAULT_MAX_BYTES
-    codec: PayloadCodec | None = None
+    codec: Codec | None = None
 
     def __post_init__(self) -> None:
         """Refuse a limit that no store is made for."""

@@ -1,0 +1,61 @@
+"""Values to durable bytes and back.
+
+`json_form`: payloads of jobs, one JSON document each. `payload`, `failure`, `data`:
+payloads and failures of workflows, shaped like `temporalio.converter`.
+"""
+
+from workflows.converter.data import DataConverter, PayloadCodec
+from workflows.converter.failure import DefaultFailureConverter, FailureConverter
+from workflows.converter.json_form import (
+    Codec,
+    Converter,
+    RemoteError,
+    Tag,
+    decode,
+    decode_tagged,
+    encode,
+    encode_tagged,
+    payload_error,
+    register_tag,
+)
+from workflows.converter.payload import (
+    BinaryNullPayloadConverter,
+    BinaryPlainPayloadConverter,
+    CompositePayloadConverter,
+    DefaultPayloadConverter,
+    EncodingPayloadConverter,
+    JSONPlainPayloadConverter,
+    Payload,
+    PayloadConverter,
+    RawValue,
+    payload_from_json,
+    payload_to_json,
+)
+
+__all__ = [
+    "BinaryNullPayloadConverter",
+    "BinaryPlainPayloadConverter",
+    "Codec",
+    "CompositePayloadConverter",
+    "Converter",
+    "DataConverter",
+    "DefaultFailureConverter",
+    "DefaultPayloadConverter",
+    "EncodingPayloadConverter",
+    "FailureConverter",
+    "JSONPlainPayloadConverter",
+    "Payload",
+    "PayloadCodec",
+    "PayloadConverter",
+    "RawValue",
+    "RemoteError",
+    "Tag",
+    "decode",
+    "decode_tagged",
+    "encode",
+    "encode_tagged",
+    "payload_error",
+    "payload_from_json",
+    "payload_to_json",
+    "register_tag",
+]
