@@ -5,8 +5,18 @@ from collections.abc import Iterable, Sequence
 
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import MAX_STEP, Claim, NewJob, QueueLimits, Retry, Settlement
+from workflows.store import (
+    MAX_STEP,
+    Claim,
+    JobKind,
+    NewJob,
+    QueueLimits,
+    Retry,
+    Settlement,
+    task_job_id,
+)
 
+_TASK_PREFIX = task_job_id("")
 MAX_INTEGER = 2**53  # what every engine and JSON reader keeps exactly
 
 
@@ -16,10 +26,26 @@ def check_jobs(jobs: Sequence[NewJob]) -> None:
         msg = f"{len(jobs)} jobs in one call; at most {MAX_STEP}"
         raise InvalidArgumentError(msg)
     for job in jobs:
-        _check_job(job)
+        check_job(job)
+        if job.kind is not JobKind.PLAIN or job.run_id or job.deadlines is not None:
+            _check_query(job)
+        elif job.id.startswith(_TASK_PREFIX):
+            msg = f"the job id {job.id!r}: those that begin so are of workflow tasks"
+            raise InvalidArgumentError(msg)
 
 
-def _check_job(job: NewJob) -> None:
+def _check_query(job: NewJob) -> None:
+    """Of engine-owned jobs only queries are enqueued."""
+    if job.kind is not JobKind.QUERY or not job.run_id or job.deadlines is not None:
+        msg = (
+            f"job {job.id!r}, {job.kind} of run {job.run_id!r}: only plain jobs, "
+            "without a run and deadlines, and queries of a run are enqueued"
+        )
+        raise InvalidArgumentError(msg)
+
+
+def check_job(job: NewJob) -> None:
+    """Refuse a job that is not acceptable, whatever its kind."""
     for name in ("id", "queue", "type"):
         check_text(f"the {name} of a job", getattr(job, name))
     if job.dedup_id is not None:
