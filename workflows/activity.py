@@ -28,7 +28,7 @@ CallableType = TypeVar("CallableType", bound=Callable[..., Any])
 MARK = "__workflows_activity__"
 
 
-# -- definition -------------------------------------------------------------------------
+# -- definition ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def hints_of(fn: Callable[..., Any]) -> tuple[Sequence[Any] | None, Any]:
     return types, hints.get("return")
 
 
-# -- the running activity ---------------------------------------------------------------
+# -- the running activity --------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+"""Heartbeats of running activities: throttled, and the way a cancellation comes in."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from workflows.activity import ActivityCancellationDetails
+from workflows.exceptions import StoreError
+from workflows.runtime.lease import MS, boot_ns
+from workflows.store import Store
+
+logger = logging.getLogger("workflows.runtime")
+
+DEFAULT_THROTTLE_NS = 30_000 * MS
+MAX_THROTTLE_NS = 60_000 * MS
+RETRY_NS = 500 * MS
+SHARE = 0.8  # of the heartbeat timeout
+
+
+class Heart:
+    """The heartbeats of one activity attempt. Thread-safe.
+
+    The first one is due at once, later ones at 0.8 times the heartbeat timeout; of
+    those in between the newest is kept. `on_cancel` is called once, when the store says
+    that the activity should end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job_id: str,
+        token: str,
+        *,
+        timeout_ms: int | None,
+        on_cancel: Callable[[ActivityCancellationDetails], None],
+        max_throttle_ns: int = MAX_THROTTLE_NS,
+    ) -> None:
+        self._store = store
+        self._key = job_id, token
+        self._on_cancel = on_cancel
+        wanted = SHARE * timeout_ms * MS if timeout_ms else DEFAULT_THROTTLE_NS
+        self._throttle_ns = min(int(wanted), max_throttle_ns)
+        self._lock = threading.Lock()
+        self._pending: bytes | None = None
+        self._due = 0
+        self._told = False
+
+    def record(self, details: bytes) -> None:
+        """Keep details as the newest heartbeat; `beat` sends them."""
+        with self._lock:
+            self._pending = details
+
+    def beat(self, now: int) -> None:
+        """Send what is pending, if it is due at boot time `now` (ns)."""
+        with self._lock:
+            if self._pending is None or now < self._due:
+                return
+            details, self._pending = self._pending, None
+            self._due = now + self._throttle_ns
+        try:
+            answer = self._store.beat(*self._key, details)
+        except StoreError as error:
+            logger.warning("heartbeat_failed job_id=%s error=%s", self._key[0], error)
+            with self._lock:
+                self._due = now + RETRY_NS
+                self._pending = self._pending or details
+            return
+        if not answer.held:
+            self._cancel(ActivityCancellationDetails(not_found=True))
+        elif answer.cancel_requested:
+            self._cancel(ActivityCancellationDetails(cancel_requested=True))
+
+    def flush(self) -> None:
+        """Send what is pending, whether due or not (before a failure is reported)."""
+        with self._lock:
+            self._due = 0
+        self.beat(boot_ns())
+
+    def _cancel(self, details: ActivityCancellationDetails) -> None:
+        with self._lock:
+            told, self._told = self._told, True
+        if not told:
+            self._on_cancel(details)
+
+
+class Hearts:
+    """One thread that sends the heartbeats of a process's activities."""
+
+    def __init__(self) -> None:
+        self._hearts: set[Heart] = set()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped = True
+        self._wake.set()
+
+    def add(self, heart: Heart) -> None:
+        """Look after an activity's heartbeats."""
+        with self._lock:
+            self._hearts.add(heart)
+        self._wake.set()
+
+    def remove(self, heart: Heart) -> None:
+        """Leave an activity alone."""
+        with self._lock:
+            self._hearts.discard(heart)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.wait(0.01 if self._hearts else None)
+            self._wake.clear()
+            with self._lock:
+                hearts = [*self._hearts]
+            for heart in hearts:
+                heart.beat(boot_ns())
