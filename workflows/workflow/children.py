@@ -41,21 +41,21 @@ ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 class ChildWorkflowConfig(TypedDict, total=False):
     """Options of `start_child_workflow` and `execute_child_workflow`, to unpack."""
 
-    id: str | None
-    task_queue: str | None
-    cancellation_type: ChildWorkflowCancellationType
-    parent_close_policy: ParentClosePolicy
-    execution_timeout: timedelta | None
-    run_timeout: timedelta | None
-    task_timeout: timedelta | None
-    id_reuse_policy: WorkflowIDReusePolicy
-    retry_policy: RetryPolicy | None
-    cron_schedule: str
-    memo: Mapping[str, Any] | None
-    search_attributes: Any
-    static_summary: str | None
-    static_details: str | None
-    priority: Priority
+    id: str | None  # workflow id; default is a random one, the same in each replay
+    task_queue: str | None  # whose workers run it; default is this workflow's own
+    cancellation_type: ChildWorkflowCancellationType  # how a cancelled handle resolves
+    parent_close_policy: ParentClosePolicy  # what becomes of it when this run closes
+    execution_timeout: timedelta | None  # for all its runs together
+    run_timeout: timedelta | None  # for one run
+    task_timeout: timedelta | None  # for one workflow task
+    id_reuse_policy: WorkflowIDReusePolicy  # whether a closed run's id may be used
+    retry_policy: RetryPolicy | None  # default is not to retry
+    cron_schedule: str  # start it again and again by a cron expression
+    memo: Mapping[str, Any] | None  # data for people
+    search_attributes: Any  # indexed data
+    static_summary: str | None  # one line for people
+    static_details: str | None  # more for people
+    priority: Priority  # default is this workflow's own
 
 
 @overload
@@ -108,22 +108,9 @@ async def start_child_workflow(
         workflow: its `@workflow.run` method or its type.
         arg: its one argument.
         args: its arguments, if they are several.
-        id: its workflow id; default is a random one, the same in each replay.
-        task_queue: whose workers run it; default is this workflow's own.
         result_type: what to decode the result to, if `workflow` does not say so.
-        cancellation_type: how the handle resolves when it is cancelled.
-        parent_close_policy: what becomes of it when this run closes.
-        execution_timeout: for all its runs together.
-        run_timeout: for one run.
-        task_timeout: for one workflow task.
-        id_reuse_policy: whether the id of a closed run may be used again.
-        retry_policy: default is not to retry.
-        cron_schedule: start it again and again by a cron expression.
-        memo: data for people.
-        search_attributes: indexed data.
-        static_summary: one line for people.
-        static_details: more for people.
-        priority: default is this workflow's own.
+
+    For the other options see `ChildWorkflowConfig`.
 
     Raises:
         WorkflowAlreadyStartedError: the id is taken.
