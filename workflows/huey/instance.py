@@ -14,7 +14,7 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
-from workflows.converter import Converter, Codec
+from workflows.converter import Codec, Converter
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
 from workflows.engine.states import JobState
