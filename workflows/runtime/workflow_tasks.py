@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from workflows.engine import inbox
 from workflows.engine.activation import Initialize
 from workflows.engine.commands import UpsertMemo, UpsertSearchAttributes
 from workflows.engine.decision import Decision
@@ -33,6 +32,7 @@ from workflows.runtime.run_cache import RunCache, Slot
 from workflows.store import (
     Commit,
     Exchanged,
+    InboxEntry,
     InlineLease,
     LeasedJob,
     LoadedRun,
@@ -127,7 +127,7 @@ def run_task(host: WorkflowHost, job: LeasedJob, *, inline: bool) -> Taken | Non
 
 
 def chain(
-    host: WorkflowHost, taken: Taken, fence: Fence, entry: inbox.Entry
+    host: WorkflowHost, taken: Taken, fence: Fence, entry: InboxEntry
 ) -> Taken | None:
     """Let the outcome of an inline activity be the next task; None if it cannot be.
 

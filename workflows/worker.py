@@ -1,0 +1,280 @@
+"""`Worker`: hosts workflows and activities of a task queue. Shaped like
+`temporalio.worker`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from workflows.activity import ActivityDefinition, Flag
+from workflows.converter.conversion import WorkflowConversion
+from workflows.engine.activation import Initialize
+from workflows.engine.definition import Definition
+from workflows.engine.instance.instance import Instance
+from workflows.engine.instance.options import InstanceOptions
+from workflows.engine.limits import Limits
+from workflows.engine.workflow_instance import WorkflowInstance
+from workflows.exceptions import InvalidArgumentError
+from workflows.runtime.activity_run import ActivityHost
+from workflows.runtime.codec import SyncConverter
+from workflows.runtime.heartbeats import Hearts
+from workflows.runtime.run_cache import RunCache
+from workflows.runtime.workflow_tasks import WorkflowHost
+from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+
+if TYPE_CHECKING:
+    from workflows.client import Client
+
+logger = logging.getLogger("workflows.worker")
+
+
+class Registry:
+    """The workflows and activities of a worker, by type name.
+
+    Raises:
+        InvalidArgumentError: two of one name, or something that is neither.
+    """
+
+    def __init__(
+        self,
+        workflows: Sequence[type[Any]],
+        activities: Sequence[Callable[..., Any]],
+        failure_types: Sequence[type[BaseException]] = (),
+    ) -> None:
+        self.workflows: dict[str, Definition] = {}
+        self.dynamic_workflow: Definition | None = None
+        self.activities: dict[str, ActivityDefinition] = {}
+        self.dynamic_activity: ActivityDefinition | None = None
+        self._failure_types = tuple(failure_types)
+        for cls in workflows:
+            self._add_workflow(Definition.of(cls))
+        for fn in activities:
+            self._add_activity(ActivityDefinition.of(fn))
+
+    def _add_workflow(self, found: Definition) -> None:
+        if found.name is None:
+            if self.dynamic_workflow is not None:
+                msg = "More than one dynamic workflow"
+                raise InvalidArgumentError(msg)
+            self.dynamic_workflow = found
+        elif found.name in self.workflows:
+            msg = f"More than one workflow named {found.name}"
+            raise InvalidArgumentError(msg)
+        else:
+            self.workflows[found.name] = found
+
+    def _add_activity(self, found: ActivityDefinition) -> None:
+        if found.name is None:
+            if self.dynamic_activity is not None:
+                msg = "More than one dynamic activity"
+                raise InvalidArgumentError(msg)
+            self.dynamic_activity = found
+        elif found.name in self.activities:
+            msg = f"More than one activity named {found.name}"
+            raise InvalidArgumentError(msg)
+        else:
+            self.activities[found.name] = found
+
+    def make_instance(
+        self, converter: SyncConverter, namespace: str
+    ) -> Callable[[Initialize], WorkflowInstance]:
+        """Return what makes live workflows of this registry."""
+        options = InstanceOptions(
+            conversion=WorkflowConversion(converter.data_converter),
+            namespace=namespace,
+            failure_exception_types=self._failure_types,
+        )
+
+        def make(start: Initialize) -> WorkflowInstance:
+            definition = self.workflows.get(start.workflow_type, self.dynamic_workflow)
+            if definition is None:
+                known = ", ".join(sorted(self.workflows))
+                msg = (
+                    f"Workflow class {start.workflow_type} is not registered on this "
+                    f"worker, available workflows: {known}"
+                )
+                raise InvalidArgumentError(msg)
+            return Instance(definition, start, options)
+
+        return make
+
+
+class Worker:
+    """Polls a task queue of the client's store until it is shut down.
+
+    Any number may run in one process and in any number of processes. `run` works until
+    `shutdown` or until it is cancelled; `async with` does both ends.
+    """
+
+    def __init__(  # noqa: PLR0913 - Temporal's signature
+        self,
+        client: "Client",
+        *,
+        task_queue: str,
+        activities: Sequence[Callable[..., Any]] = (),
+        workflows: Sequence[type[Any]] = (),
+        activity_executor: Executor | None = None,  # noqa: ARG002 - threads of our own
+        workflow_task_executor: Executor | None = None,  # noqa: ARG002
+        identity: str | None = None,
+        max_cached_workflows: int = 1000,
+        max_concurrent_workflow_tasks: int | None = None,
+        max_concurrent_activities: int | None = None,
+        graceful_shutdown_timeout: timedelta = timedelta(),
+        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        debug_mode: bool = False,  # noqa: ARG002 - no sandbox, no deadlock timer
+        disable_eager_activity_execution: bool = False,
+        on_fatal_error: Callable[[BaseException], Awaitable[None]] | None = None,  # noqa: ARG002
+        limits: Limits | None = None,
+        lease: timedelta = timedelta(seconds=30),
+        **accepted: Any,  # noqa: ARG002 - options of Temporal that mean nothing here
+    ) -> None:
+        if not workflows and not activities:
+            msg = "At least one workflow or activity is needed"
+            raise InvalidArgumentError(msg)
+        self._client = client
+        self._registry = Registry(
+            workflows, activities, workflow_failure_exception_types
+        )
+        self._grace_s = graceful_shutdown_timeout.total_seconds()
+        self._identity = identity or client.identity
+        self._cached = max_cached_workflows
+        self._limits = limits or Limits()
+        self._options = WorkerOptions(
+            task_queue=task_queue,
+            workflow_types=tuple(self._registry.workflows),
+            activities=self._registry.activities,
+            workflow_threads=max_concurrent_workflow_tasks or 8,
+            activity_threads=max_concurrent_activities or 32,
+            lease_ms=round(lease.total_seconds() * 1000),
+            inline=not disable_eager_activity_execution,
+        )
+        self._stop = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._started = False
+        self._run_task: asyncio.Task[None] | None = None
+
+    @property
+    def task_queue(self) -> str:
+        """The task queue it polls."""
+        return self._options.task_queue
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it works and was not asked to stop."""
+        return self._started and not self._stop.is_set()
+
+    @property
+    def is_shutdown(self) -> bool:
+        """Whether it has stopped."""
+        return self._stopped.is_set()
+
+    async def run(self) -> None:
+        """Work until shut down.
+
+        Raises:
+            RuntimeError: it ran before.
+        """
+        if self._started:
+            msg = "Already started"
+            raise RuntimeError(msg)
+        self._started = True
+        worker = self._make(asyncio.get_running_loop())
+        worker.start()
+        try:
+            await self._stop.wait()
+        finally:
+            self._stop.set()
+            await asyncio.shield(asyncio.to_thread(worker.stop, self._grace_s))
+            self._stopped.set()
+
+    async def shutdown(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        self._stop.set()
+        if self._started:
+            await self._stopped.wait()
+
+    async def __aenter__(self) -> Self:
+        """Begin to work."""
+        self._run_task = asyncio.create_task(self.run())
+        await asyncio.sleep(0)
+        if self._run_task.done():
+            await self._run_task
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut it down."""
+        await self.shutdown()
+        if self._run_task is not None:
+            await self._run_task
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> WorkflowWorker:
+        return make_worker(
+            self._client,
+            self._registry,
+            self._options,
+            identity=self._identity,
+            cached=self._cached,
+            limits=self._limits,
+            loop=loop,
+        )
+
+
+def make_worker(
+    client: "Client",
+    registry: Registry,
+    options: WorkerOptions,
+    *,
+    identity: str,
+    cached: int,
+    limits: Limits,
+    loop: asyncio.AbstractEventLoop | None,
+) -> WorkflowWorker:
+    """Put the parts of a worker together."""
+    store, namespace = client.store, client.namespace
+    converter = SyncConverter(client.data_converter)
+    activities = ActivityHost(
+        store=store,
+        converter=converter,
+        definitions=registry.activities,
+        dynamic=registry.dynamic_activity,
+        hearts=Hearts(),
+        shutdown=Flag(),
+        namespace=namespace,
+        task_queue=options.task_queue,
+        loop=loop,
+        client=client,
+    )
+
+    def make_host(
+        owner: str, host: ActivityHost, inline: Callable[[str, str], bool]
+    ) -> WorkflowHost:
+        return WorkflowHost(
+            store=store,
+            converter=converter,
+            make_instance=registry.make_instance(converter, namespace),
+            cache=RunCache(cached),
+            activities=host,
+            owner=owner,
+            identity=identity,
+            namespace=namespace,
+            limits=limits,
+            inline=inline,
+            lease_ms=options.lease_ms,
+        )
+
+    return WorkflowWorker(
+        store,
+        options,
+        activity_host=activities,
+        make_host=make_host,
+        identity=identity,
+    )
