@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workflows import __version__
 from workflows.exceptions import SettingsError, StoreError
 from workflows.settings import EXIT_CONFIG, Settings, load_settings
-from workflows.stores import open_store
 from workflows.supervise import ProcessGroup
 from workflows.telemetry import configure_logging, mask
+
+if TYPE_CHECKING:
+    from workflows.huey import WorkflowHuey
 
 READY_WITHIN_S = 60.0
 GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
@@ -78,6 +81,13 @@ def _settings() -> Settings:
     return settings
 
 
+def _load_jobs() -> "WorkflowHuey":
+    """Import what WORKFLOWS_IMPORTS names, as the consumer does; 78 if it is wrong."""
+    from workflows.main import huey  # noqa: PLC0415 - it reads the settings
+
+    return huey
+
+
 def _version(_options: argparse.Namespace) -> int:
     print(f"huey-workflows {__version__}")
     return 0
@@ -88,7 +98,10 @@ def _doctor(options: argparse.Namespace) -> int:
     settings = _settings()
     for name, value in settings.masked().items():
         print(f"{name} = {value}")
-    store = open_store(settings.store_url, settings.store_options)
+    huey = _load_jobs()
+    for job_type in huey.job_types.values():
+        print(f"job type {job_type.name}: queue {job_type.queue}")
+    store = huey.store
     try:
         store.ping()
         for name, fact in store.info().items():
@@ -124,8 +137,14 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     if not _is_free(options.host, options.port):
         where = f"{options.host}:{options.port}"
-        print(f"{where} is taken; choose another with --port", file=sys.stderr)
+        print(
+            f"{where} is taken; choose another with --port (make run PORT=8001)",
+            file=sys.stderr,
+        )
         return 1
+    store = _load_jobs().store  # what is wrong is said once, and nothing has started
+    store.ping()
+    store.close()
     with ProcessGroup(os.environ) as group:
         group.start("consumer", _consumer(options.workers))
         group.start("API", _api(options.host, options.port))
