@@ -133,7 +133,10 @@ def _run(options: argparse.Namespace) -> int:
     """Run consumer, API and, if asked for, demo traffic until Ctrl-C."""
     settings = _settings()
     if not GUNICORN_CONFIG.is_file():
-        print(f"{GUNICORN_CONFIG} is missing; run it in a clone", file=sys.stderr)
+        print(
+            f"{GUNICORN_CONFIG} is missing; install a clone: pip install -e <its path>",
+            file=sys.stderr,
+        )
         return 1
     if not _is_free(options.host, options.port):
         where = f"{options.host}:{options.port}"
