@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         print(f"Wrong settings:\n{error}", file=sys.stderr)
         return EXIT_CONFIG
@@ -43,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who read the output has seen enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,21 +57,33 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="start consumer and API for development")
-    run.add_argument("--host", default="127.0.0.1", help="address of the API")
-    run.add_argument("--port", type=int, default=8000, help="port of the API")
-    run.add_argument("--workers", type=int, default=8, help="jobs that run at once")
+    run.add_argument(
+        "--host", default="127.0.0.1", help="address of the API (%(default)s)"
+    )
+    run.add_argument(
+        "--port", type=int, default=8000, help="port of the API (%(default)s)"
+    )
+    run.add_argument(
+        "--workers", type=int, default=8, help="jobs that run at once (%(default)s)"
+    )
     run.add_argument("--demo", action="store_true", help="send demo traffic too")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="send demo jobs through the real queues")
-    demo.add_argument("--rate", type=float, default=2.0, help="jobs per second")
-    demo.add_argument("--count", type=int, default=0, help="stop after so many")
+    demo.add_argument(
+        "--rate", type=float, default=2.0, help="jobs per second (%(default)s)"
+    )
+    demo.add_argument(
+        "--count", type=int, default=0, help="stop after so many (0: never)"
+    )
     demo.set_defaults(command=_demo)
 
     doctor = commands.add_parser(
-        "doctor", help="show settings and store, look for faults"
+        "doctor", help="show settings, job types and store; look for faults"
     )
-    doctor.add_argument("--fsck", action="store_true", help="check every invariant")
+    doctor.add_argument(
+        "--fsck", action="store_true", help="check every invariant of the store"
+    )
     doctor.set_defaults(command=_doctor)
 
     version = commands.add_parser("version", help="print the version")

@@ -250,3 +250,23 @@ def test_a_store_that_is_not_there_is_one_clear_line(run: Callable[..., Any]) ->
     assert ended.stderr.startswith("StoreUnavailableError: ")
     assert "geheim" not in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # as `workflows doctor | head -1` does, at once
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "doctor"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
