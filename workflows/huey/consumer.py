@@ -67,6 +67,7 @@ class TickScheduler(BaseProcess):  # type: ignore[misc]  # Huey ships no types
         super().__init__(huey, stop_flag)
         self._periodic = periodic
         self._ticker: Ticker | None = None
+        self._failing = False
 
     def loop(self, now: Any = None) -> None:
         """Do what is due, then sleep until something is, or until the stop."""
@@ -76,7 +77,9 @@ class TickScheduler(BaseProcess):  # type: ignore[misc]  # Huey ships no types
             try:
                 declare(self.huey)
             except StoreError as error:
-                logger.warning("declare_failed error=%s", error)
+                if not self._failing:
+                    logger.warning("declare_failed error=%s", error)
+                self._failing = True
                 self.stop_flag.wait(RETRY_S)
                 return
             self._ticker = make_ticker(self.huey, periodic=self._periodic)
@@ -102,9 +105,13 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         self._entering = threading.Lock()
         self._abandoned = False
         super().__init__(huey, **options)
-        if self.worker_type not in {"thread", "process"}:
+
+    def get_environment(self, worker_type: str) -> Any:
+        """Return Huey's means of starting workers. Raises ValueError (greenlets)."""
+        if worker_type not in {"thread", "process"}:
             msg = "worker type must be thread or process; greenlets are not supported"
             raise ValueError(msg)
+        return super().get_environment(worker_type)
 
     def _create_worker(self) -> SlotWorker:
         worker: SlotWorker = super()._create_worker()
