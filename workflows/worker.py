@@ -3,104 +3,18 @@
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from workflows.activity import ActivityDefinition, Flag
-from workflows.converter.conversion import WorkflowConversion
-from workflows.engine.activation import Initialize
-from workflows.engine.definition import Definition
-from workflows.engine.instance.instance import Instance
-from workflows.engine.instance.options import InstanceOptions
 from workflows.engine.limits import Limits
-from workflows.engine.workflow_instance import WorkflowInstance
-from workflows.exceptions import InvalidArgumentError
-from workflows.runtime.activity_run import ActivityHost
-from workflows.runtime.codec import SyncConverter
-from workflows.runtime.heartbeats import Hearts
-from workflows.runtime.run_cache import RunCache
-from workflows.runtime.workflow_tasks import WorkflowHost
+from workflows.runtime.registration import Registry, WorkerParts, make_worker
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
 
 if TYPE_CHECKING:
     from workflows.client import Client
-
-logger = logging.getLogger("workflows.worker")
-
-
-class Registry:
-    """The workflows and activities of a worker, by type name.
-
-    Raises:
-        InvalidArgumentError: two of one name, or something that is neither.
-    """
-
-    def __init__(
-        self,
-        workflows: Sequence[type[Any]],
-        activities: Sequence[Callable[..., Any]],
-        failure_types: Sequence[type[BaseException]] = (),
-    ) -> None:
-        self.workflows: dict[str, Definition] = {}
-        self.dynamic_workflow: Definition | None = None
-        self.activities: dict[str, ActivityDefinition] = {}
-        self.dynamic_activity: ActivityDefinition | None = None
-        self._failure_types = tuple(failure_types)
-        for cls in workflows:
-            self._add_workflow(Definition.of(cls))
-        for fn in activities:
-            self._add_activity(ActivityDefinition.of(fn))
-
-    def _add_workflow(self, found: Definition) -> None:
-        if found.name is None:
-            if self.dynamic_workflow is not None:
-                msg = "More than one dynamic workflow"
-                raise InvalidArgumentError(msg)
-            self.dynamic_workflow = found
-        elif found.name in self.workflows:
-            msg = f"More than one workflow named {found.name}"
-            raise InvalidArgumentError(msg)
-        else:
-            self.workflows[found.name] = found
-
-    def _add_activity(self, found: ActivityDefinition) -> None:
-        if found.name is None:
-            if self.dynamic_activity is not None:
-                msg = "More than one dynamic activity"
-                raise InvalidArgumentError(msg)
-            self.dynamic_activity = found
-        elif found.name in self.activities:
-            msg = f"More than one activity named {found.name}"
-            raise InvalidArgumentError(msg)
-        else:
-            self.activities[found.name] = found
-
-    def make_instance(
-        self, converter: SyncConverter, namespace: str
-    ) -> Callable[[Initialize], WorkflowInstance]:
-        """Return what makes live workflows of this registry."""
-        options = InstanceOptions(
-            conversion=WorkflowConversion(converter.data_converter),
-            namespace=namespace,
-            failure_exception_types=self._failure_types,
-        )
-
-        def make(start: Initialize) -> WorkflowInstance:
-            definition = self.workflows.get(start.workflow_type, self.dynamic_workflow)
-            if definition is None:
-                known = ", ".join(sorted(self.workflows))
-                msg = (
-                    f"Workflow class {start.workflow_type} is not registered on this "
-                    f"worker, available workflows: {known}"
-                )
-                raise InvalidArgumentError(msg)
-            return Instance(definition, start, options)
-
-        return make
 
 
 class Worker:
@@ -132,9 +46,6 @@ class Worker:
         lease: timedelta = timedelta(seconds=30),
         **accepted: Any,  # noqa: ARG002 - options of Temporal that mean nothing here
     ) -> None:
-        if not workflows and not activities:
-            msg = "At least one workflow or activity is needed"
-            raise InvalidArgumentError(msg)
         self._client = client
         self._registry = Registry(
             workflows, activities, workflow_failure_exception_types
@@ -217,64 +128,18 @@ class Worker:
             await self._run_task
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> WorkflowWorker:
+        client = self._client
         return make_worker(
-            self._client,
-            self._registry,
-            self._options,
-            identity=self._identity,
-            cached=self._cached,
-            limits=self._limits,
-            loop=loop,
+            WorkerParts(
+                store=client.store,
+                namespace=client.namespace,
+                data_converter=client.data_converter,
+                registry=self._registry,
+                options=self._options,
+                identity=self._identity,
+                cached=self._cached,
+                limits=self._limits,
+                loop=loop,
+                client=client,
+            )
         )
-
-
-def make_worker(
-    client: "Client",
-    registry: Registry,
-    options: WorkerOptions,
-    *,
-    identity: str,
-    cached: int,
-    limits: Limits,
-    loop: asyncio.AbstractEventLoop | None,
-) -> WorkflowWorker:
-    """Put the parts of a worker together."""
-    store, namespace = client.store, client.namespace
-    converter = SyncConverter(client.data_converter)
-    activities = ActivityHost(
-        store=store,
-        converter=converter,
-        definitions=registry.activities,
-        dynamic=registry.dynamic_activity,
-        hearts=Hearts(),
-        shutdown=Flag(),
-        namespace=namespace,
-        task_queue=options.task_queue,
-        loop=loop,
-        client=client,
-    )
-
-    def make_host(
-        owner: str, host: ActivityHost, inline: Callable[[str, str], bool]
-    ) -> WorkflowHost:
-        return WorkflowHost(
-            store=store,
-            converter=converter,
-            make_instance=registry.make_instance(converter, namespace),
-            cache=RunCache(cached),
-            activities=host,
-            owner=owner,
-            identity=identity,
-            namespace=namespace,
-            limits=limits,
-            inline=inline,
-            lease_ms=options.lease_ms,
-        )
-
-    return WorkflowWorker(
-        store,
-        options,
-        activity_host=activities,
-        make_host=make_host,
-        identity=identity,
-    )
