@@ -113,7 +113,7 @@ def _demo(options: argparse.Namespace) -> int:
     return send_traffic(rate=options.rate, count=options.count)
 
 
-# -- run ------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ payloads and failures of workflows, shaped like `temporalio.converter`.
 from workflows.converter.data import DataConverter, PayloadCodec
 from workflows.converter.failure import DefaultFailureConverter, FailureConverter
 from workflows.converter.json_form import (
+    DEFAULT,
     Codec,
     Converter,
     RemoteError,
@@ -15,6 +16,7 @@ from workflows.converter.json_form import (
     decode_tagged,
     encode,
     encode_tagged,
+    load_codec,
     payload_error,
     register_tag,
 )
@@ -33,6 +35,7 @@ from workflows.converter.payload import (
 )
 
 __all__ = [
+    "DEFAULT",
     "BinaryNullPayloadConverter",
     "BinaryPlainPayloadConverter",
     "Codec",
@@ -54,6 +57,7 @@ __all__ = [
     "decode_tagged",
     "encode",
     "encode_tagged",
+    "load_codec",
     "payload_error",
     "payload_from_json",
     "payload_to_json",

@@ -14,7 +14,7 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
-from workflows.converter import Converter, PayloadCodec
+from workflows.converter import Converter, Codec
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
 from workflows.engine.states import JobState
@@ -54,7 +54,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     queue → its part of the slots (default 1); `async_slots`: `async def` jobs at once
     per process; `errors`: your exception classes that `on_error` tasks get as
     themselves; `max_payload`: bytes of JSON that a payload or result may have;
-    `codec`: changes them on their way to and from the store (`PayloadCodec`).
+    `codec`: changes them on their way to and from the store (`Codec`).
     Everything else is Huey's. docs/huey.md says what differs.
     """
 
@@ -71,7 +71,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         async_slots: int = 256,
         errors: Iterable[type[Exception]] = (),
         max_payload: int = DEFAULT_MAX_BYTES,
-        codec: PayloadCodec | None = None,
+        codec: Codec | None = None,
         **settings: Any,
     ) -> None:
         if (url is None) == (store is None) and not settings.get("immediate"):
@@ -310,7 +310,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         return [self.translation.task_of(one) for one in known]
 
 
-def _converter(max_payload: int, codec: PayloadCodec | None) -> Converter:
+def _converter(max_payload: int, codec: Codec | None) -> Converter:
     try:
         return Converter(max_payload, codec)
     except InvalidArgumentError as error:

@@ -18,7 +18,7 @@ from workflows.engine.commands import (
 )
 from workflows.engine.decision import Decision, Issued
 from workflows.engine.proto_json import span_ms
-from workflows.runtime.new_runs import child_run
+from workflows.runtime.new_runs import DEFAULT_PRIORITY, RunFacts, child_run
 from workflows.store import (
     CancelActivity as CancelActivityJob,
 )
@@ -34,29 +34,6 @@ from workflows.store import (
 from workflows.store import (
     StartChild as StartChildRun,
 )
-
-DEFAULT_PRIORITY = 3  # Temporal's middle: smaller is more urgent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
-    """The run that decides. `new_run_id` makes ids of children's runs.
-
-    `started`: the attributes of its first event.
-    """
-
-    workflow_id: str
-    run_id: str
-    workflow_type: str
-    task_queue: str
-    namespace: str
-    started: Mapping[str, Any]
-    new_run_id: Callable[[], str]
-
-    @property
-    def me(self) -> inbox.Run:
-        """The run, as other runs' entries name it."""
-        return inbox.Run(workflow_id=self.workflow_id, run_id=self.run_id)
 
 
 @dataclass(slots=True)
@@ -86,7 +63,7 @@ def entry(made: inbox.Entry) -> InboxEntry:
     return InboxEntry(kind=made.kind, data=made.data)
 
 
-# -- one function per command ------------------------------------------------------------
+# -- one function per command ----------------------------------------------------------
 
 
 def _timer(effects: Effects, _: RunFacts, issued: Issued, at: int) -> None:
@@ -140,9 +117,7 @@ def _activity(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None
     )
 
 
-def _cancel_activity(
-    effects: Effects, facts: RunFacts, issued: Issued, _: int
-) -> None:
+def _cancel_activity(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
     scheduled = int(issued.attributes["scheduledEventId"])
     effects.cancel_activities.append(
         CancelActivityJob(
@@ -155,7 +130,9 @@ def _cancel_activity(
 def _child(effects: Effects, facts: RunFacts, issued: Issued, at: int) -> None:
     command = issued.command
     assert isinstance(command, StartChild)  # noqa: S101 - by the table below
-    run = child_run(facts, command, issued.event_id, at)
+    policy = command.parent_close_policy
+    run = child_run(facts, issued.attributes, issued.event_id, policy, at)
+    reuse: Any = command.id_reuse_policy
     child = inbox.Run(
         workflow_id=run.workflow_id,
         run_id=run.run_id,
@@ -164,7 +141,7 @@ def _child(effects: Effects, facts: RunFacts, issued: Issued, at: int) -> None:
     effects.children.append(
         StartChildRun(
             run=run,
-            reuse=_REUSE[command.id_reuse_policy],
+            reuse=reuse,
             started=entry(inbox.child_started(issued.event_id, child)),
             refused=entry(inbox.child_start_failed(issued.event_id, child)),
         )
@@ -179,7 +156,7 @@ def _signal(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
         run_id=command.run_id,
     )
     said = inbox.signal(
-        command.name, command.arguments, headers=command.headers, sender=facts.me
+        command.name, command.arguments, headers=command.headers, sender=_me(facts)
     )
     effects.deliveries.append(
         Deliver(
@@ -192,15 +169,13 @@ def _signal(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
     )
 
 
-def _cancel_external(
-    effects: Effects, facts: RunFacts, issued: Issued, _: int
-) -> None:
+def _cancel_external(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
     execution = issued.attributes["workflowExecution"]
     target = inbox.Run(
         workflow_id=execution["workflowId"], run_id=execution.get("runId", "")
     )
     reason = issued.attributes.get("reason", "")
-    asked = inbox.cancel(reason, sender=facts.me, initiated_id=issued.event_id)
+    asked = inbox.cancel(reason, sender=_me(facts), initiated_id=issued.event_id)
     effects.deliveries.append(
         Deliver(
             to=_ref(target),
@@ -210,6 +185,10 @@ def _cancel_external(
             child_only=isinstance(issued.command, CancelChild),
         )
     )
+
+
+def _me(facts: RunFacts) -> inbox.Run:
+    return inbox.Run(workflow_id=facts.workflow_id, run_id=facts.run_id)
 
 
 def _ref(target: inbox.Run) -> RunRef:

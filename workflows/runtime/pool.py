@@ -127,6 +127,18 @@ class Pool:
                 ended = Ended(Return(job_id=job.id, token=job.token))
             self._pending.append(ended)
 
+    def end_written(self, lease: Lease) -> None:
+        """Give back the slot of a run whose end is written already, or is lost."""
+        with self._cond:
+            self._running -= 1
+            self._finished += 1
+            self._leases.pop(key_of(lease), None)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether work waits that no slot has taken yet, as far as is known here."""
+        return bool(self._buffer) or self._waiters == 0
+
     def settle_early(self, lease: Lease, ended: Ended) -> None:
         """Settle a job whose function still runs; its slot stays taken."""
         with self._cond:

@@ -14,8 +14,11 @@ from workflows.store import (
     Bury,
     Cancel,
     Claim,
+    Commit,
     Complete,
+    Detach,
     Expire,
+    JobKind,
     NewJob,
     QueueLimits,
     Release,
@@ -23,12 +26,16 @@ from workflows.store import (
     Return,
     Schedule,
     Settlement,
+    task_job_id,
 )
 
 MAX_INTEGER = 2**53 - 1  # up to here every engine and JSON reader counts exactly
 MAX_AMOUNT = 2**63 - 1  # what a counter takes at once
 MAX_PRIORITY = sys.float_info.max
-KINDS = frozenset({Complete, Retry, Bury, Return, Release, Cancel, Expire})
+KINDS = frozenset(
+    {Complete, Retry, Bury, Return, Release, Cancel, Expire, Commit, Detach}
+)
+TASK_PREFIX = task_job_id("")
 
 
 # -- producers and workers --
@@ -36,8 +43,8 @@ KINDS = frozenset({Complete, Retry, Bury, Return, Release, Cancel, Expire})
 
 def check_enqueue(jobs: Sequence[NewJob], request_id: str) -> None:
     """Refuse jobs that are not acceptable, or too many."""
-    _check_text("the request_id", request_id)
-    _check_jobs(jobs)
+    check_text("the request_id", request_id)
+    check_jobs(jobs)
 
 
 def check_exchange(settlements: Sequence[Settlement], claim: Claim | None) -> None:
@@ -58,13 +65,13 @@ def check_renew(leases: Sequence[tuple[str, str]], lease_ms: int) -> None:
 def check_sweep(interval_ms: int, limit: int) -> None:
     """Refuse an empty or too large step, or an interval that nothing can keep."""
     check_limit(limit)
-    _check_integer("interval_ms", interval_ms)
+    check_integer("interval_ms", interval_ms)
 
 
 def check_bury_unknown(grace_ms: int, interval_ms: int, limit: int) -> None:
     """Refuse as `check_sweep`."""
     check_sweep(interval_ms, limit)
-    _check_integer("grace_ms", grace_ms)
+    check_integer("grace_ms", grace_ms)
 
 
 def check_limit(limit: int) -> None:
@@ -80,8 +87,8 @@ def check_due(delay_ms: int, run_at: int | None) -> None:
     """Refuse two due times at once, and one that nothing can keep."""
     if delay_ms and run_at is not None:
         _refuse("set delay_ms or run_at, not both")
-    _check_integer("delay_ms", delay_ms)
-    _check_integer("run_at", run_at)
+    check_integer("delay_ms", delay_ms)
+    check_integer("run_at", run_at)
 
 
 def check_prune(
@@ -97,7 +104,7 @@ def check_prune(
 
 def check_queue(queue: str, limits: QueueLimits) -> None:
     """Refuse a queue without a name, or with limits as `check_limits`."""
-    _check_text("the name of a queue", queue)
+    check_text("the name of a queue", queue)
     check_limits(limits)
 
 
@@ -115,20 +122,20 @@ def check_limits(limits: QueueLimits) -> None:
 
 def check_schedule(schedule: Schedule) -> None:
     """Refuse a schedule whose jobs would not be acceptable."""
-    _check_text("the id of a schedule", schedule.id)
-    _check_text("the queue of a schedule", schedule.queue)
-    _check_text("the type of a schedule", schedule.type)
+    check_text("the id of a schedule", schedule.id)
+    check_text("the queue of a schedule", schedule.queue)
+    check_text("the type of a schedule", schedule.type)
     _check_priority(schedule.priority)
-    _check_integer("next_at", schedule.next_at)
-    _check_integer("expires_ms", schedule.expires_ms)
+    check_integer("next_at", schedule.next_at)
+    check_integer("expires_ms", schedule.expires_ms)
     _check_natural("max_stalls", schedule.max_stalls)
 
 
 def check_firing(slot: int, next_at: int | None, jobs: Sequence[NewJob]) -> None:
     """Refuse slots that nothing can keep, and jobs as `check_enqueue`."""
-    _check_integer("slot", slot)
-    _check_integer("next_at", next_at)
-    _check_jobs(jobs)
+    check_integer("slot", slot)
+    check_integer("next_at", next_at)
+    check_jobs(jobs)
 
 
 # -- values and reads --
@@ -136,7 +143,7 @@ def check_firing(slot: int, next_at: int | None, jobs: Sequence[NewJob]) -> None
 
 def check_ttl(ttl_ms: int | None) -> None:
     """Refuse a time to live that nothing can keep."""
-    _check_integer("ttl_ms", ttl_ms)
+    check_integer("ttl_ms", ttl_ms)
 
 
 def check_amount(amount: int) -> None:
@@ -147,27 +154,42 @@ def check_amount(amount: int) -> None:
 
 def check_minute(since_minute: int) -> None:
     """Refuse a minute that nothing can keep."""
-    _check_integer("since_minute", since_minute)
+    check_integer("since_minute", since_minute)
 
 
 # -- parts --
 
 
-def _check_jobs(jobs: Sequence[NewJob]) -> None:
+def check_jobs(jobs: Sequence[NewJob]) -> None:
+    """Refuse jobs that a caller may not add, or too many."""
     _check_count("jobs", jobs)
     for job in jobs:
-        _check_job(job)
+        check_job(job)
+        if job.kind is not JobKind.PLAIN or job.run_id or job.deadlines is not None:
+            _check_query(job)
+        elif job.id.startswith(TASK_PREFIX):
+            _refuse(f"the job id {job.id!r}: those that begin so are workflow tasks'")
 
 
-def _check_job(job: NewJob) -> None:
-    _check_text("the id of a job", job.id)
-    _check_text("the queue of a job", job.queue)
-    _check_text("the type of a job", job.type)
+def _check_query(job: NewJob) -> None:
+    """Of engine-owned jobs only queries are enqueued."""
+    if job.kind is not JobKind.QUERY or not job.run_id or job.deadlines is not None:
+        _refuse(
+            f"job {job.id!r}, {job.kind} of run {job.run_id!r}: only plain jobs, "
+            "without a run and deadlines, and queries of a run are enqueued"
+        )
+
+
+def check_job(job: NewJob) -> None:
+    """Refuse a job that is not acceptable, whatever its kind."""
+    check_text("the id of a job", job.id)
+    check_text("the queue of a job", job.queue)
+    check_text("the type of a job", job.type)
     if job.dedup_id is not None:
-        _check_text("the dedup_id of a job", job.dedup_id)
+        check_text("the dedup_id of a job", job.dedup_id)
     _check_priority(job.priority)
     check_due(job.delay_ms, job.run_at)
-    _check_integer("expires_ms", job.expires_ms)
+    check_integer("expires_ms", job.expires_ms)
     _check_natural("max_stalls", job.max_stalls)
 
 
@@ -175,9 +197,9 @@ def _check_settlement(settlement: Settlement) -> None:
     if type(settlement) not in KINDS:
         _refuse(f"{type(settlement).__name__} is not a kind of settlement")
     if settlement.jobs:
-        _check_jobs(settlement.jobs)
+        check_jobs(settlement.jobs)
     if settlement.join is not None:
-        _check_job(settlement.join.job)
+        check_job(settlement.join.job)
     for value in settlement.values:
         check_ttl(value.ttl_ms)
     if type(settlement) is Retry:
@@ -185,7 +207,7 @@ def _check_settlement(settlement: Settlement) -> None:
 
 
 def _check_claim(claim: Claim) -> None:
-    _check_text("the id of a claim", claim.id)
+    check_text("the id of a claim", claim.id)
     _check_natural("slots", claim.slots)
     _check_natural("prefetch", claim.prefetch)
     _check_natural("suspects", claim.suspects)
@@ -195,7 +217,8 @@ def _check_claim(claim: Claim) -> None:
         _refuse(f"a claim is for at most {MAX_STEP} jobs, not {total}")
 
 
-def _check_text(what: str, text: str) -> None:
+def check_text(what: str, text: str) -> None:
+    """Refuse an empty text, and one that not every engine keeps."""
     if not text or "\0" in text:
         _refuse(f"{what} is empty or holds NUL: {text!r}")
     if not text.isascii():
@@ -215,7 +238,8 @@ def _check_count(what: str, several: Sized) -> None:
         _refuse(f"at most {MAX_STEP} {what} in one call, not {len(several)}")
 
 
-def _check_integer(what: str, number: int | None) -> None:
+def check_integer(what: str, number: int | None) -> None:
+    """Refuse a number that not every engine keeps exactly."""
     if number is not None and not -MAX_INTEGER <= number <= MAX_INTEGER:
         _refuse(f"{what} is out of range: {number}")
 

@@ -14,7 +14,7 @@ from workflows.stores.sqlite.transaction import Transaction
 BUCKET_MS = REQUEST_MEMORY_MS
 FORGET_STEP = 5000  # memories that one sweep drops at most
 
-Kind = Literal["request", "claim", "settled"]
+Kind = Literal["request", "claim", "settled", "start", "send", "close"]
 
 _RECALL = """
 SELECT value FROM memories WHERE bucket IN (?, ?) AND kind = ? AND key = ?
