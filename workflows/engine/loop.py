@@ -100,9 +100,24 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """Keep a task alive until it is done."""
         self._host.require_writable("create task")
         self.tasks[task] = None
-        task.add_done_callback(self.tasks.pop)
+        task.add_done_callback(self._disown)
         # An instance may be dropped while tasks of it wait; that is no mistake.
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def _disown(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(task, None)
+
+    def abandon(self) -> None:
+        """Close by force the coroutines of tasks that do not end, and forget them."""
+        tasks, self.tasks = [*self.tasks], {}
+        for task in tasks:
+            work: Any = task.get_coro()
+            try:
+                work.close()
+            except BaseException:  # noqa: BLE001, S110 - it had its chance
+                pass
+        self._ready.clear()
+        self.conditions.clear()
 
     # -- asyncio's side ---------------------------------------------------------------
 

@@ -104,13 +104,9 @@ async def start_child_workflow(
 ) -> ChildWorkflowHandle[Any, Any]:
     """Start a child workflow; returns its handle, an asyncio task, when it runs.
 
-    Args:
-        workflow: its `@workflow.run` method or its type.
-        arg: its one argument.
-        args: its arguments, if they are several.
-        result_type: what to decode the result to, if `workflow` does not say so.
-
-    For the other options see `ChildWorkflowConfig`.
+    `workflow` is its `@workflow.run` method or its type, `arg` its one argument or
+    `args` several, `result_type` what to decode the result to, if `workflow` does not
+    say so. For the other options see `ChildWorkflowConfig`.
 
     Raises:
         WorkflowAlreadyStartedError: the id is taken.

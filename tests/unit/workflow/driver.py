@@ -6,6 +6,7 @@ from workflows.converter.conversion import WorkflowConversion
 from workflows.engine.activation import (
     Activation,
     ActivationJob,
+    Backoff,
     Cancelled,
     ChildStarted,
     Completed,
@@ -131,7 +132,7 @@ def activity_done(
     return ResolveActivity(seq=seq, resolution=completed(value), local=local)
 
 
-def activity_ended(seq: int, resolution: Resolution) -> ResolveActivity:
+def activity_ended(seq: int, resolution: Resolution | Backoff) -> ResolveActivity:
     return ResolveActivity(seq=seq, resolution=resolution)
 
 

@@ -240,8 +240,7 @@ class Instance:
                     loop.run(conditions=False, after_each=count)
             except TeardownLimit:
                 logger.warning("Cut off tasks that ignore the end of %s", self._where())
-                for task in list(loop.tasks):
-                    _close(task)
+                loop.abandon()
 
     def _where(self) -> str:
         return self.core.where()
@@ -265,11 +264,3 @@ def _limited(steps: int) -> Callable[[], None]:
             raise TeardownLimit
 
     return count
-
-
-def _close(task: "asyncio.Task[Any]") -> None:
-    work: Any = task.get_coro()
-    try:
-        work.close()
-    except BaseException:
-        logger.debug("Closing a task failed", exc_info=True)
