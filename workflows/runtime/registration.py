@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workflows.activity import ActivityDefinition, Flag
@@ -17,6 +17,7 @@ from workflows.engine.workflow_instance import WorkflowInstance
 from workflows.exceptions import InvalidArgumentError
 from workflows.runtime.activity_run import ActivityHost
 from workflows.runtime.codec import SyncConverter
+from workflows.runtime.codec_instance import with_codec
 from workflows.runtime.heartbeats import Hearts
 from workflows.runtime.run_cache import RunCache
 from workflows.runtime.workflow_tasks import WorkflowHost
@@ -95,7 +96,7 @@ class Registry:
                 raise InvalidArgumentError(msg)
             return Instance(definition, start, options)
 
-        return make
+        return with_codec(make, converter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ class WorkerParts:
     options: WorkerOptions
     identity: str
     cached: int = 1000
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     loop: asyncio.AbstractEventLoop | None = None
     client: Any = None
 
