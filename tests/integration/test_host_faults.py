@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from huey.api import chord
+from huey.exceptions import TaskException
 from pydantic import BaseModel
 
+from tests.clock import ManualClock
 from tests.conftest import MakeStore
 from workflows.engine.states import JobState
 from workflows.exceptions import StoreUnavailableError
@@ -281,3 +283,37 @@ def test_a_run_that_the_machinery_cannot_end_is_decided_all_the_same(
     ended: Settlement = HueyHandler(huey).run(lease).settlement
     assert isinstance(ended, Release)
     assert ended.started
+
+
+def test_a_task_enqueued_again_stays_accepted_when_the_store_fails(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="later")(lambda n: n).s(1)
+    huey.enqueue(task)
+    failing.fail_after.add("remove")  # where the process might die as well
+    again = huey.enqueue(task)
+    assert again.duplicate
+    assert state_of(huey, task.id) is JobState.WAITING
+
+
+def test_a_task_that_ended_may_be_enqueued_again(huey: WorkflowHuey) -> None:
+    task = huey.task(name="later")(lambda n: n).s(1)
+    huey.enqueue(task)
+    huey.execute(huey.dequeue())
+    assert not huey.enqueue(task).duplicate
+    assert [one.id for one in huey.pending()] == [task.id]
+
+
+def test_the_result_of_a_job_that_stalled_to_death_is_its_error(
+    make_store: MakeStore, clock: ManualClock
+) -> None:
+    huey = WorkflowHuey("stalled", store=make_store("sqlite", clock))
+    note = huey.job(queue="notes", payload=Note, max_stalls=0)(lambda _note: None)
+    result = note.enqueue(Note())
+    huey.store.sweep(interval_ms=5000)
+    assert huey.dequeue() is not None  # by a process that dies now
+    while state_of(huey, result.id) is JobState.ACTIVE:
+        clock.advance(5000)
+        huey.store.sweep(interval_ms=5000)
+    with pytest.raises(TaskException, match="stalled"):
+        result.get()

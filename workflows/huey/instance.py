@@ -15,7 +15,7 @@ from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
 from workflows.engine.retry import retry_rule
-from workflows.engine.states import JobState
+from workflows.engine.states import LIVE, JobState
 from workflows.exceptions import (
     ConflictError,
     NotFoundError,
@@ -281,7 +281,14 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         return results
 
     def _forget_ended(self, job_id: str) -> bool:
-        """Free the id of a job that ended: plain Huey may enqueue a task twice."""
+        """Free the id of a job that ended: plain Huey may enqueue a task twice.
+
+        A live one stays: between its removal and the second enqueue it would exist
+        nowhere.
+        """
+        record = self.store.get_job(job_id)
+        if record is not None and record.state in LIVE:
+            return False
         try:
             self.store.remove(job_id)
         except NotFoundError:
