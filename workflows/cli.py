@@ -15,7 +15,7 @@ from workflows.exceptions import SettingsError, StoreError
 from workflows.settings import EXIT_CONFIG, Settings, load_settings
 from workflows.stores import open_store
 from workflows.supervise import ProcessGroup
-from workflows.telemetry import configure_logging, mask
+from workflows.telemetry import configure_logging, mask, mask_url
 
 READY_WITHIN_S = 60.0
 GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
@@ -180,7 +180,7 @@ def _until_ready(group: ProcessGroup, host: str, port: int) -> bool:
 
 def _greet(settings: Settings, url: str) -> None:
     print(
-        f"\nHuey Workflows {__version__} runs on {mask(settings.store_url)}\n"
+        f"\nHuey Workflows {__version__} runs on {mask_url(settings.store_url)}\n"
         f"  queues     {url}/api/v1/queue/metrics\n"
         f"  dashboard  {url}/api/v1/queue/dashboard\n"
         f"  API        {url}/openapi.json\n"
