@@ -13,13 +13,15 @@ from pydantic import BaseModel
 
 from tests.clock import ManualClock
 from tests.conftest import MakeStore
+from tests.contract.builders import worker
 from workflows.engine.states import JobState
 from workflows.exceptions import StoreUnavailableError
 from workflows.huey import WorkflowHuey
 from workflows.huey.handler import HueyHandler
-from workflows.runtime.lease import Lease
-from workflows.runtime.pool import Pool, PoolOptions
-from workflows.store import Release, Settlement, Store
+from workflows.runtime.keeper import Keeper
+from workflows.runtime.lease import MS, Lease, boot_ns
+from workflows.runtime.pool import Pool, PoolOptions, key_of
+from workflows.store import Release, Retry, Return, Settlement, Store
 
 
 class Failing:
@@ -86,6 +88,13 @@ def state_of(huey: WorkflowHuey, job_id: str) -> JobState:
     record = huey.store.get_job(job_id)
     assert record is not None
     return record.state
+
+
+def claimed(huey: WorkflowHuey) -> Lease:
+    task = huey.dequeue()
+    assert task is not None
+    lease: Lease = task.lease
+    return lease
 
 
 def test_a_chord_callback_survives_a_store_that_fails_while_it_collects(
@@ -317,3 +326,30 @@ def test_the_result_of_a_job_that_stalled_to_death_is_its_error(
         huey.store.sweep(interval_ms=5000)
     with pytest.raises(TaskException, match="stalled"):
         result.get()
+
+
+def test_a_lost_lease_that_lingered_does_not_cost_the_new_run_of_its_job(
+    huey: WorkflowHuey,
+) -> None:
+    task = huey.task(name="slow", retries=1)(lambda: 1)
+    job_id = task().id
+    first = claimed(huey)
+    huey.store.exchange([Retry(job_id=job_id, token=first.job.token, linger=True)])
+    huey.store.exchange([Return(job_id=job_id, token=first.job.token)])
+    first.settled = True
+    second = claimed(huey)
+    leases = {key_of(lease): lease for lease in (first, second)}
+    keeper = Keeper(
+        huey.store,
+        HueyHandler(huey),
+        owner="me",
+        pools=(),
+        leases=leases,
+        lease_ms=30_000,
+        describe=lambda running: worker(running=running),
+        stop_wanted=lambda: False,
+        stop_claiming=lambda: None,
+    )
+    keeper.look(boot_ns() + 10_001 * MS)
+    assert (first.lost, second.lost) == (True, False)
+    assert [*leases] == [key_of(second)]
