@@ -353,3 +353,18 @@ def test_a_lost_lease_that_lingered_does_not_cost_the_new_run_of_its_job(
     keeper.look(boot_ns() + 10_001 * MS)
     assert (first.lost, second.lost) == (True, False)
     assert [*leases] == [key_of(second)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_call_repeated_with_its_request_id_adds_nothing(
+    kind: str, make_store: MakeStore
+) -> None:
+    huey = WorkflowHuey("twice", store=make_store(kind))
+    note = huey.job(queue="notes", payload=Note)(lambda _note: None)
+    many = [Note(), (Note(), {"delay": 60}), (Note(), {"job_id": "mine"})]
+    calls = [note.enqueue_many(many, request_id="checkout-1") for _ in range(2)]
+    first, second = ([(one.id, one.status) for one in call] for call in calls)
+    assert first == second
+    info = huey.store.get_queue("notes")
+    assert info is not None
+    assert info.totals["enqueued"] == 3

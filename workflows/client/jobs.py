@@ -21,7 +21,7 @@ from workflows.exceptions import (
     InvalidArgumentError,
     NotFoundError,
 )
-from workflows.job_type import JobType, new_job
+from workflows.job_type import JobType, new_job, requested_id
 from workflows.store import (
     MAX_STEP,
     Enqueued,
@@ -157,7 +157,7 @@ class JobClient:
     def _job_id(self, request_id: str | None, index: int) -> str:
         if request_id is None:
             return self._new_id()
-        return hashlib.sha256(f"{request_id}\0{index}".encode()).hexdigest()[:32]
+        return requested_id(request_id, index)
 
     def _new_job(self, request: JobRequest, payload: bytes, *, job_id: str) -> NewJob:
         return new_job(

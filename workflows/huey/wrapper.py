@@ -13,7 +13,7 @@ from workflows.engine.schedule import CatchUp, CronSpec, IntervalSpec, Timetable
 from workflows.exceptions import InvalidArgumentError
 from workflows.huey.message import payload_of
 from workflows.huey.repeat import Repeat
-from workflows.job_type import JobType
+from workflows.job_type import JobType, requested_id
 from workflows.runtime.ids import new_id
 from workflows.store import EnqueueStatus
 
@@ -168,11 +168,15 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         Each is a payload, or a pair of a payload and its options: `job_id` (a job of
         that id that exists already is reported as a duplicate), `delay` (seconds),
         `priority` (0 is the most urgent), `dedup_id` (one live job per queue),
-        `expires` (seconds; not started by then: expired).
+        `expires` (seconds; not started by then: expired). With a `request_id` (of this
+        call alone) the ids that are not given derive from it, so that a repeat asks
+        for the same jobs.
         """
         tasks = []
-        for item in payloads:
+        for index, item in enumerate(payloads):
             payload, options = item if isinstance(item, tuple) else (item, {})
+            if request_id is not None and options.get("job_id") is None:
+                options = {**options, "job_id": requested_id(request_id, index)}
             tasks.append(self._task(payload, **options))
         return self.huey.enqueue_tasks(tasks, request_id=request_id)
 
