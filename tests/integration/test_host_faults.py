@@ -368,3 +368,17 @@ def test_a_call_repeated_with_its_request_id_adds_nothing(
     info = huey.store.get_queue("notes")
     assert info is not None
     assert info.totals["enqueued"] == 3
+
+
+def test_a_pipeline_enqueued_again_runs_to_its_end_again(huey: WorkflowHuey) -> None:
+    ran: list[str] = []
+    first = huey.task(name="first")(lambda: ran.append("first"))
+    second = huey.task(name="second")(lambda: ran.append("second"))
+    pipeline = first.s().then(second)
+    for _ in range(2):
+        huey.enqueue(pipeline)
+        for _ in range(2):
+            task = huey.dequeue()
+            assert task is not None, ran
+            huey.execute(task)
+    assert ran == ["first", "second"] * 2

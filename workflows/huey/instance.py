@@ -124,11 +124,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if task.expires and self.jobs.is_plain(task):
             task.resolve_expires(self.utc)
         [result] = self.enqueue_tasks([task])
-        if (
-            result.duplicate
-            and self.jobs.is_plain(task)
-            and self._forget_ended(task.id)
-        ):
+        if result.duplicate and self.jobs.is_plain(task) and self._forget_chain(task):
             [result] = self.enqueue_tasks([task])
         if not self.results:
             return None
@@ -279,6 +275,15 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
                     self._emit(signals.SIGNAL_SCHEDULED, task)
             results.append(result)
         return results
+
+    def _forget_chain(self, task: Task) -> bool:
+        """Free the ids of a pipeline whose first task ended; else return False."""
+        freed = self._forget_ended(task.id)
+        rest = task.on_complete
+        while freed and rest is not None:
+            self._forget_ended(rest.id)
+            rest = rest.on_complete
+        return freed
 
     def _forget_ended(self, job_id: str) -> bool:
         """Free the id of a job that ended: plain Huey may enqueue a task twice.
