@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from huey.api import chord
+from huey.api import Task, chord
 from huey.exceptions import TaskException
 from pydantic import BaseModel
 
@@ -90,10 +90,14 @@ def state_of(huey: WorkflowHuey, job_id: str) -> JobState:
     return record.state
 
 
-def claimed(huey: WorkflowHuey) -> Lease:
+def claimed_task(huey: WorkflowHuey) -> Task:
     task = huey.dequeue()
     assert task is not None
-    lease: Lease = task.lease
+    return task
+
+
+def claimed(huey: WorkflowHuey) -> Lease:
+    lease: Lease = claimed_task(huey).lease
     return lease
 
 
@@ -382,3 +386,22 @@ def test_a_pipeline_enqueued_again_runs_to_its_end_again(huey: WorkflowHuey) -> 
             assert task is not None, ran
             huey.execute(task)
     assert ran == ["first", "second"] * 2
+
+
+def test_an_error_handler_runs_again_when_a_retried_dead_letter_fails_again(
+    huey: WorkflowHuey,
+) -> None:
+    heard: list[str] = []
+
+    def fail() -> None:
+        raise ValueError
+
+    broken = huey.task(name="broken")(fail)
+    tell = huey.task(name="tell")(lambda error: heard.append(repr(error)))
+    result = huey.enqueue(broken.s().error(tell))
+    for _ in range(2):
+        huey.execute(claimed_task(huey))
+        huey.execute(claimed_task(huey))
+        assert state_of(huey, result.id) is JobState.FAILED
+        huey.store.retry_dead(result.id)
+    assert len(heard) == 2
