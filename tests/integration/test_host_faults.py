@@ -19,9 +19,17 @@ from workflows.exceptions import StoreUnavailableError
 from workflows.huey import WorkflowHuey
 from workflows.huey.handler import HueyHandler
 from workflows.runtime.keeper import Keeper
-from workflows.runtime.lease import MS, Lease, boot_ns
+from workflows.runtime.lease import MS, Ended, Lease, boot_ns
 from workflows.runtime.pool import Pool, PoolOptions, key_of
-from workflows.store import Release, Retry, Return, Settlement, Store
+from workflows.store import (
+    Complete,
+    NewJob,
+    Release,
+    Retry,
+    Return,
+    Settlement,
+    Store,
+)
 
 
 class Failing:
@@ -405,3 +413,34 @@ def test_an_error_handler_runs_again_when_a_retried_dead_letter_fails_again(
         assert state_of(huey, result.id) is JobState.FAILED
         huey.store.retry_dead(result.id)
     assert len(heard) == 2
+
+
+def test_a_refused_settlement_does_not_forget_a_claim_whose_reply_was_lost(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="plain")(lambda: 1)
+    names = iter(["claim-1", "claim-2"])
+    options = PoolOptions(
+        owner="me",
+        weights={"faults": 1},
+        types=huey.jobs.types_by_queue(),
+        capacity=2,
+        prefetch=False,
+    )
+    task()
+    pool = Pool(failing, options, {}, lambda: next(names), lambda _exist: None)
+    pool._exchange()
+    first = pool.take()
+    assert first is not None
+    last = task()
+    failing.fail_after.add("exchange")
+    pool._exchange()  # grants the last one, and the reply is lost
+    bad = NewJob(id="", queue="faults", type="plain", payload=b"")
+    token = first.job.token
+    pool.end(first, Ended(Complete(job_id=first.job.id, token=token, jobs=(bad,))))
+    pool._exchange()
+    assert state_of(huey, first.job.id) is JobState.FAILED
+    pool._exchange()
+    second = pool.take()
+    assert second is not None
+    assert second.job.id == last.id

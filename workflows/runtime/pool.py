@@ -234,8 +234,9 @@ class Pool:
             batch = [self._pending.popleft() for _ in range(self._batch_size())]
             claim, sent = self._next_claim()
         answer: Exchanged | None = None
+        heard = False
         try:
-            answer = self._send([ended.settlement for ended in batch], claim)
+            answer, heard = self._send([ended.settlement for ended in batch], claim)
         finally:  # whatever happens, the role is given back
             with self._cond:
                 self._exchanging = False
@@ -246,7 +247,7 @@ class Pool:
                     self._unanswered = (claim, sent) if claim else self._unanswered
                 else:
                     self._forget(batch)
-                    if claim:
+                    if claim and heard:
                         self._granted(claim, sent, answer)
                 self._hand_on()
         if answer is None:
@@ -267,20 +268,23 @@ class Pool:
 
     def _send(
         self, settlements: list[Settlement], claim: Claim | None
-    ) -> Exchanged | None:
-        """Exchange, or None if the outcome is unknown and all must be sent again."""
+    ) -> tuple[Exchanged | None, bool]:
+        """Exchange; return the answer and whether it answers the claim too.
+
+        None: the outcome is unknown and all must be sent again.
+        """
         try:
             try:
-                return self._store.exchange(settlements, claim)
+                return self._store.exchange(settlements, claim), True
             except InvalidArgumentError as error:  # one settlement cannot be written
                 logger.exception("settlement_refused")
-                return bury_rejected(self._store, settlements, error)
+                return bury_rejected(self._store, settlements, error), False
         except StoreError as error:
             level = logging.DEBUG if self._failures else logging.ERROR
             logger.log(level, "store_unavailable error=%s", error)
         except Exception:  # a fault of ours: keep everything, keep trying, be loud
             logger.exception("exchange_failed")
-        return None
+        return None, False
 
     def _next_claim(self) -> tuple[Claim | None, int]:
         if self._unanswered:  # its reply was lost: the same claim again
