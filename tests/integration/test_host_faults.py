@@ -444,3 +444,22 @@ def test_a_refused_settlement_does_not_forget_a_claim_whose_reply_was_lost(
     second = pool.take()
     assert second is not None
     assert second.job.id == last.id
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_async_jobs_of_a_limited_queue_follow_each_other_at_once(
+    kind: str, make_store: MakeStore
+) -> None:
+    huey = WorkflowHuey("line", store=make_store(kind))
+
+    async def nothing(_note: Note) -> None: ...
+
+    note = huey.job(queue="notes", payload=Note, concurrency=1)(nothing)
+
+    def done() -> int:
+        info = huey.store.get_queue("notes")
+        return info.totals.get("completed", 0) if info else 0
+
+    with consumer(huey):
+        note.enqueue_many([Note()] * 12)
+        until(lambda: done() == 12, seconds=6)  # not one a second
