@@ -18,6 +18,9 @@ from workflows.supervise import ProcessGroup
 from workflows.telemetry import configure_logging, mask, mask_url
 
 READY_WITHIN_S = 60.0
+MAX_PORT = 65_535
+MAX_WORKERS = 1000
+MIN_RATE, MAX_RATE = 0.001, 1000.0  # jobs per second
 GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
 
 Command = Callable[[argparse.Namespace], int]
@@ -50,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="start consumer and API for development")
     run.add_argument("--host", default="127.0.0.1", help="address of the API")
-    run.add_argument("--port", type=int, default=8000, help="port of the API")
-    run.add_argument("--workers", type=int, default=8, help="jobs that run at once")
+    run.add_argument("--port", type=_port, default=8000, help="port of the API")
+    run.add_argument("--workers", type=_count, default=8, help="jobs that run at once")
     run.add_argument("--demo", action="store_true", help="send demo traffic too")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="send demo jobs through the real queues")
-    demo.add_argument("--rate", type=float, default=2.0, help="jobs per second")
+    demo.add_argument("--rate", type=_rate, default=2.0, help="jobs per second")
     demo.add_argument("--count", type=int, default=0, help="stop after so many")
     demo.set_defaults(command=_demo)
 
@@ -69,6 +72,31 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PORT:
+        msg = f"a port is a number from 1 to {MAX_PORT}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_WORKERS:
+        msg = f"workers are a number from 1 to {MAX_WORKERS}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        msg = f"a rate is a number from {MIN_RATE} to {MAX_RATE}"
+        raise argparse.ArgumentTypeError(msg)
+    return rate
 
 
 def _settings() -> Settings:
