@@ -22,7 +22,13 @@ from workflows.exceptions import (
 )
 from workflows.huey import message
 from workflows.huey.consumer import WorkflowConsumer
-from workflows.huey.options import limits_of, retention_of, timeout_of
+from workflows.huey.options import (
+    check_queue,
+    limits_of,
+    retention_of,
+    stalls_of,
+    timeout_of,
+)
 from workflows.huey.registry import JobRegistry
 from workflows.huey.runner import claim_one, run_claimed
 from workflows.huey.serializer import JsonSerializer, register_error
@@ -205,6 +211,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             ConfigurationError, InvalidArgumentError: a setting is not acceptable.
         """
         check_payload_model(payload)
+        check_queue(queue)
         check_priority(priority)
         seconds = timeout_of(timeout)
         template = JobType(
@@ -215,7 +222,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             priority=priority,
             timeout=seconds,
             expires=timeout_of(expires),
-            max_stalls=max_stalls,
+            max_stalls=stalls_of(max_stalls),
             limits=limits_of(concurrency, limiter),
             keep_completed=retention_of(remove_on_complete),
             keep_failed=retention_of(remove_on_fail),
