@@ -17,7 +17,11 @@ from redis.backoff import NoBackoff
 from redis.connection import Connection, UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
 
-from workflows.exceptions import InvalidArgumentError, StoreRefusedError
+from workflows.exceptions import (
+    InvalidArgumentError,
+    StoreError,
+    StoreRefusedError,
+)
 from workflows.stores.redis.errors import explain
 
 CONNECT_SECONDS = 0.5
@@ -36,6 +40,7 @@ class Connections:
     """
 
     _checked: bool
+    _refusal: StoreError | None  # of the newest check that failed
 
     def __init__(self, url: str, check: Callable[[Execute], None]) -> None:
         self._class, self._options = _options(url)
@@ -112,12 +117,24 @@ class Connections:
     def _ensure_checked(self) -> None:
         self._ensure_process()
         if not self._checked:
+            before = self._refusal
             with self._checking:
-                self._check_once()
+                self._check_unless_others_did(before)
+
+    def _check_unless_others_did(self, before: StoreError | None) -> None:
+        """Check; if a check failed while this call waited for it, fail with it."""
+        refusal = self._refusal
+        if self._checked:
+            return
+        if refusal is not None and refusal is not before:
+            raise type(refusal)(*refusal.args)
+        try:
+            self._check_once()
+        except StoreError as error:
+            self._refusal = type(error)(*error.args)  # without its traceback
+            raise
 
     def _check_once(self) -> None:
-        if self._checked:  # by another thread, meanwhile
-            return
         with self._explained():
             connection = self._idle.take()
             try:
@@ -138,6 +155,7 @@ class Connections:
         longest = BLOCK_SECONDS + ANSWER_SECONDS
         self._blocking = _Pool(self._class, self._options, longest)
         self._checking = threading.Lock()
+        self._refusal = None
         self._checked = False
         self._pid = os.getpid()
 
