@@ -61,15 +61,29 @@ def _run_case(
     """Run one case on all systems, in turns, so that drift hits them alike."""
     measure: Callable[[Site, int], Figures] = CASES[case]
     count = (QUICK if options.quick else COUNTS)[case]
-    runs: list[tuple[str, str, Figures]] = []
+    runs: list[tuple[str, str, Figures | None]] = []
     for _ in range(options.repeats or (1 if options.quick else 3)):
         for system in candidates:
-            with site(system, server) as place:
-                figures = measure(place, count)
-            shown = ", ".join(f"{k} {v:.4g}" for k, v in figures.items())
-            _note(f"{setting} | {case} | {system.label}: {shown}")
+            figures = attempt(measure, system, server, count)
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in (figures or {}).items())
+            _note(f"{setting} | {case} | {system.label}: {shown or 'failed'}")
             runs.append((system.name, system.label, figures))
     return report.collect(setting, case, runs)
+
+
+def attempt(
+    measure: Callable[[Site, int], Figures],
+    system: System,
+    server: Server | None,
+    count: int,
+) -> Figures | None:
+    """Measure once; whatever goes wrong fails this figure alone, not the run."""
+    try:
+        with site(system, server) as place:
+            return measure(place, count)
+    except Exception as error:  # noqa: BLE001 - a fault of any system ends here
+        _note(f"{system.label} failed: {type(error).__name__}: {error}")
+        return None
 
 
 def _fitting(case: str, candidates: Sequence[System]) -> list[System]:

@@ -16,7 +16,8 @@ from benchmarks.stamps import Stamp, count_stamps, read_stamps
 from benchmarks.systems import System
 
 Figures = dict[str, float]
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0  # without any progress
+PRODUCER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,16 @@ class Site:
         argv = [*self.system.producer, command, str(count)]
         env = {**os.environ, **self.env}
         done = subprocess.run(
-            argv, env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False
+            argv,
+            env=env,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PRODUCER_S,
         )
         if done.returncode:
-            msg = f"{self.system.label}: {command} failed\n{done.stderr[-2_000:]}"
+            msg = f"the producer failed: {command}\n{done.stderr[-2_000:]}"
             raise RuntimeError(msg)
         return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
@@ -56,12 +63,18 @@ class Site:
         return Group(self.system.worker, self.env, self.folder / "worker.log")
 
     def await_stamps(self, count: int, group: Group) -> None:
-        """Wait until so many jobs have started."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Wait until so many jobs have started.
+
+        Raises:
+            RuntimeError: the worker ended, or started nothing more for PATIENCE_S.
+        """
+        last, deadline = 0, time.monotonic() + PATIENCE_S
         while (seen := count_stamps(self.stamps)) < count:
             group.check()
+            if seen > last:
+                last, deadline = seen, time.monotonic() + PATIENCE_S
             if time.monotonic() > deadline:
-                msg = f"{self.system.label}: {seen} of {count} jobs started"
+                msg = f"{seen} of {count} jobs started; its log:\n{group.tail()}"
                 raise RuntimeError(msg)
             time.sleep(0.05)
 
