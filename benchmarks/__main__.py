@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import report, systems
-from benchmarks.cases import CASES, Figures, Site, site
+from benchmarks.cases import CASES, SQLITE_ONLY, Figures, Site, site
 from benchmarks.processes import REPOSITORY
 from benchmarks.profiling import profile
 from benchmarks.servers import NODE_PACKAGES, Server, install_bullmq, valkey
@@ -29,10 +29,18 @@ COUNTS = {
     "enqueue": 5_000,
     "bulk": 20_000,
     "drain": 20_000,
+    "syncs": 3_000,
     "latency": 300,
     "timers": 300,
 }
-QUICK = {"enqueue": 500, "bulk": 2_000, "drain": 3_000, "latency": 40, "timers": 40}
+QUICK = {
+    "enqueue": 500,
+    "bulk": 2_000,
+    "drain": 3_000,
+    "syncs": 1_000,
+    "latency": 40,
+    "timers": 40,
+}
 ONE_CONFIGURATION = frozenset({"enqueue", "bulk", "latency", "timers"})
 
 
@@ -100,6 +108,7 @@ def _redis(
 ) -> list[report.Row]:
     rows: list[report.Row] = []
     candidates = [*systems.ours("redis"), *systems.stock("redis"), *peers]
+    cases = [case for case in cases if case not in SQLITE_ONLY]
     with valkey("everysec") as server:
         for case in cases:
             fitting = _fitting(case, candidates)

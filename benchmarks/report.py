@@ -56,6 +56,7 @@ GOALS = (
     Goal(FAST, "latency", "latency p99 ms", None, 2.0, 1.3, 1.0, at_least=False),
     Goal(FAST, "timers", "late p99 ms", None, 50, 50, at_least=False),
     Goal(FULL, "drain", "drain/s", "SqliteHuey", 2, 5, 10),
+    Goal(FULL, "syncs", "syncs/job", None, 0.2, 0.2, at_least=False),
     Goal(FULL, "latency", "latency p50 ms", None, 10, 3, 1, at_least=False),
     Goal(FULL, "timers", "late p99 ms", None, 50, 50, at_least=False),
 )
