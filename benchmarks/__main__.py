@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -105,29 +105,34 @@ def _fitting(case: str, candidates: Sequence[System]) -> list[System]:
 
 def _redis(
     peers: Sequence[System], options: argparse.Namespace, cases: Sequence[str]
-) -> list[report.Row]:
-    rows: list[report.Row] = []
+) -> Iterator[report.Row]:
     candidates = [*systems.ours("redis"), *systems.stock("redis"), *peers]
     cases = [case for case in cases if case not in SQLITE_ONLY]
     with valkey("everysec") as server:
         for case in cases:
             fitting = _fitting(case, candidates)
-            rows += _run_case(report.FAST, case, fitting, server, options)
+            yield from _run_case(report.FAST, case, fitting, server, options)
     with valkey("always") as server:
         for case in cases:
             if case in {"enqueue", "bulk", "drain"}:
                 fitting = _fitting(case, candidates)
-                rows += _run_case(report.STRICT, case, fitting, server, options)
-    return rows
+                yield from _run_case(report.STRICT, case, fitting, server, options)
 
 
-def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> list[report.Row]:
+def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> Iterator[report.Row]:
     candidates = [*systems.ours("sqlite"), *systems.stock("sqlite")]
-    rows: list[report.Row] = []
     for case in cases:
         fitting = _fitting(case, candidates)
-        rows += _run_case(report.FULL, case, fitting, None, options)
-    return rows
+        yield from _run_case(report.FULL, case, fitting, None, options)
+
+
+def _measure(options: argparse.Namespace) -> Iterator[report.Row]:
+    cases = [case for case in CASES if not options.only or case in options.only]
+    stores = options.store or ["redis", "sqlite"]
+    if "redis" in stores:
+        yield from _redis(_bullmq(options), options, cases)
+    if "sqlite" in stores:
+        yield from _sqlite(options, cases)
 
 
 def _bullmq(options: argparse.Namespace) -> list[System]:
@@ -159,13 +164,11 @@ def main(arguments: Sequence[str]) -> None:
         profile(arguments[1:])
         return
     options = _options(arguments)
-    cases = [case for case in CASES if not options.only or case in options.only]
-    stores = options.store or ["redis", "sqlite"]
     rows: list[report.Row] = []
-    if "redis" in stores:
-        rows += _redis(_bullmq(options), options, cases)
-    if "sqlite" in stores:
-        rows += _sqlite(options, cases)
+    try:
+        rows.extend(_measure(options))  # keeps what came before an interrupt
+    except KeyboardInterrupt:
+        _note("interrupted; this is what was measured until then")
     judged = [report.judge(goal, rows) for goal in report.GOALS]
     verdicts = [verdict for verdict in judged if verdict is not None]
     text = _facts(rows) + "\n" + report.markdown(verdicts, rows)
