@@ -7,11 +7,11 @@ per call, and one place that decides about repeats and time limits.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from hiredis import pack_command
 from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.connection import Connection, UnixDomainSocketConnection, parse_url
@@ -28,6 +28,7 @@ CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.4  # with connecting, a call takes less than two seconds
 BLOCK_SECONDS = 1.0  # of one blocking command: no wait outlives a stop by more
 
+Command = tuple[Any, ...]  # bytes, str, int, float
 Reply = Any  # what the server sends: bytes, int, None or a list of these
 Execute = Callable[..., Reply]
 
@@ -61,9 +62,7 @@ class Connections:
         self._ensure_checked()
         return self._repeat(self._idle, lambda one: _ask(one, command))
 
-    def pipeline(
-        self, commands: Sequence[tuple[bytes | str | float, ...]]
-    ) -> list[Reply]:
+    def pipeline(self, commands: Sequence[Command]) -> list[Reply]:
         """Send commands in one go; not atomic. The first error is raised."""
         self._ensure_checked()
         replies: list[Reply] = self._repeat(
@@ -82,33 +81,8 @@ class Connections:
             pool.close()
 
     def _repeat(self, pool: "_Pool", send: Callable[[Connection], Reply]) -> Reply:
-        with self._explained():
-            connection = pool.take()
-            try:
-                reply = send(connection)
-            except redis_errors.TimeoutError:
-                connection.disconnect()
-                raise
-            except redis_errors.ConnectionError as error:
-                connection.disconnect()
-                if isinstance(error, redis_errors.AuthenticationError):
-                    raise
-                pool.close()  # whatever is idle broke with it
-                connection = pool.take()
-                reply = send(connection)
-            except redis_errors.ResponseError:
-                pool.give_back(connection)  # it answered: the connection is fine
-                raise
-            except BaseException:
-                connection.disconnect()  # a reply may be under way
-                raise
-            pool.give_back(connection)
-            return reply
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
         try:
-            yield
+            return _send(pool, send)
         except redis_errors.NoScriptError:
             raise
         except (redis_errors.RedisError, OSError) as error:
@@ -135,14 +109,16 @@ class Connections:
             raise
 
     def _check_once(self) -> None:
-        with self._explained():
-            connection = self._idle.take()
-            try:
-                self._check(lambda *command: _ask(connection, command))
-            except BaseException:
-                connection.disconnect()
-                raise
-            self._idle.give_back(connection)
+        connection = self._idle.take()
+        try:
+            self._check(lambda *command: _ask(connection, command))
+        except (redis_errors.RedisError, OSError) as error:
+            connection.disconnect()
+            raise explain(error, self.address) from None
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.give_back(connection)
         self._checked = True
 
     def _ensure_process(self) -> None:
@@ -191,17 +167,40 @@ class _Pool:
             self.take().disconnect()
 
 
-def _ask(connection: Connection, command: tuple[bytes | str | float, ...]) -> Reply:
-    connection.send_command(*command, check_health=False)
+def _send(pool: _Pool, send: Callable[[Connection], Reply]) -> Reply:
+    """Send on an idle connection; once more on a new one, if that one was broken."""
+    connection = pool.take()
+    try:
+        reply = send(connection)
+    except redis_errors.TimeoutError:
+        connection.disconnect()
+        raise
+    except redis_errors.ConnectionError as error:
+        connection.disconnect()
+        if isinstance(error, redis_errors.AuthenticationError):
+            raise
+        pool.close()  # whatever is idle broke with it
+        connection = pool.take()
+        reply = send(connection)
+    except redis_errors.ResponseError:
+        pool.give_back(connection)  # it answered: the connection is fine
+        raise
+    except BaseException:
+        connection.disconnect()  # a reply may be under way
+        raise
+    pool.give_back(connection)
+    return reply
+
+
+def _ask(connection: Connection, command: Command) -> Reply:
+    connection.send_packed_command([pack_command(command)], check_health=False)
     reply: Reply = connection.read_response(disable_decoding=True)
     return reply
 
 
-def _ask_all(
-    connection: Connection, commands: Sequence[tuple[bytes | str | float, ...]]
-) -> list[Reply]:
-    for command in commands:
-        connection.send_command(*command, check_health=False)
+def _ask_all(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+    packed = b"".join([pack_command(command) for command in commands])
+    connection.send_packed_command([packed], check_health=False)
     replies: list[Reply] = []
     failed: redis_errors.ResponseError | None = None
     for _ in commands:
