@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from tests.parity.temporal import sdk
+from tests.parity.temporal import gates, sdk
 from tests.parity.temporal.outcome import describe_error, plain
 
 WAIT_SECONDS = 20.0
@@ -163,6 +163,18 @@ class Case:
     async def status(self, handle: Any) -> str:
         """Return the status of `handle` by name."""
         return str((await handle.describe()).status.name)
+
+
+def hold_task(held: str, awaited: str, limit: float = 1.0) -> None:
+    """Hold this workflow task until the gate `awaited` opens, and open `held` first.
+
+    Only the first task is held: what is awaited has come before any other. This blocks
+    a thread, which workflow code must never do, hence the permission.
+    """
+    with sdk.workflow.unsafe.sandbox_unrestricted():
+        if not gates.is_open(held):
+            gates.open_gate(held)
+            gates.block(awaited, limit)
 
 
 def seconds(value: float) -> timedelta:

@@ -55,6 +55,22 @@ async def _execute(url: str, name: str) -> Any:
     return json.loads(json.dumps(document))
 
 
+@pytest.mark.skipif(
+    not hasattr(sdk.worker, "Replayer"), reason=f"{sdk.LIBRARY} has no Replayer yet"
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_history_of_temporals_server_is_replayed_here(name: str) -> None:
+    from tests.parity.temporal import (  # noqa: PLC0415 - needs the engine
+        execute,
+        replay,
+    )
+
+    if name in replay.NEVER_RAN:
+        pytest.skip("its workflow code never began")
+    program = execute.load_programs()[name]
+    assert asyncio.run(replay.replay(program)) == []
+
+
 def test_every_program_has_its_golden_files_and_they_have_their_program() -> None:
     written: list[str] = []
     for path in (HERE / "programs").glob("*.py"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.parity.temporal import gates
-from tests.parity.temporal.program import Case, program, seconds
+from tests.parity.temporal.program import Case, hold_task, program, seconds
 from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 Reuse = common.WorkflowIDReusePolicy
@@ -167,9 +167,7 @@ class HoldsItsTask:
 
     @workflow.run
     async def run(self) -> str:
-        if not gates.is_open("held once"):
-            gates.open_gate("held once")
-            gates.block("never opened", 1.5)
+        hold_task("task is held", "never opened", 1.5)
         return "the second task was quick"
 
 

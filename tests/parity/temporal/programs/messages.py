@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.temporal import gates
-from tests.parity.temporal.program import Case, program, seconds
+from tests.parity.temporal.program import Case, hold_task, program, seconds
 from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 if TYPE_CHECKING:
@@ -337,9 +337,8 @@ class Continues:
     @workflow.run
     async def run(self, words: list[str], hold: bool) -> list[str]:
         await workflow.wait_condition(lambda: bool(self.words))
-        if hold and not gates.is_open("signal sent"):
-            gates.open_gate("task is held")
-            gates.block("signal sent")
+        if hold:
+            hold_task("task is held", "signal sent")
         words = words + self.words
         if "end" in words:
             return words
@@ -386,9 +385,7 @@ class CompletesLate:
     @workflow.run
     async def run(self) -> list[str]:
         await workflow.wait_condition(lambda: bool(self.words))
-        if not gates.is_open("signal sent"):
-            gates.open_gate("task is held")
-            gates.block("signal sent")
+        hold_task("task is held", "signal sent")
         return self.words
 
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.parity.temporal import gates
-from tests.parity.temporal.program import Case, program, seconds
+from tests.parity.temporal.program import Case, hold_task, program, seconds
 from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 ONCE = {"start_to_close_timeout": seconds(20)}
@@ -134,9 +134,7 @@ class Held:
     @workflow.run
     async def run(self, how: str) -> list[str]:
         await workflow.wait_condition(lambda: bool(self.words))
-        if not gates.is_open("it came"):
-            gates.open_gate("task is held")
-            gates.block("it came")
+        hold_task("task is held", "it came")
         if how == "again":
             return workflow.continue_as_new("never")
         if how == "fail":
