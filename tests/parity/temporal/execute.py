@@ -18,6 +18,22 @@ def load_programs() -> dict[str, Program]:
     return dict(PROGRAMS)
 
 
+def load_program(name: str) -> Program:
+    """Return one program; modules that this engine cannot load yet are passed over.
+
+    LookupError names what was wrong with them if the program is in none of the others.
+    """
+    broken = []
+    for module in pkgutil.iter_modules(programs.__path__):
+        try:
+            importlib.import_module(f"{programs.__name__}.{module.name}")
+        except Exception as error:  # noqa: BLE001 - told below
+            broken.append(f"{module.name}: {error!r}")
+        if name in PROGRAMS:
+            return PROGRAMS[name]
+    raise LookupError(f"{name!r} could not be loaded: {'; '.join(broken)}")
+
+
 async def execute(client: Any, program: Program) -> tuple[Json, Json]:
     """Run `program`; return its golden document and its raw histories."""
     gates.reset()

@@ -47,11 +47,11 @@ def test_program_does_what_it_does_on_temporal(
 async def _execute(url: str, name: str) -> Any:
     from tests.parity.temporal.execute import (  # noqa: PLC0415 - needs the engine
         execute,
-        load_programs,
+        load_program,
     )
 
     client = await sdk.client.Client.connect(url)
-    document, _ = await execute(client, load_programs()[name])
+    document, _ = await execute(client, load_program(name))
     return json.loads(json.dumps(document))
 
 
@@ -67,7 +67,7 @@ def test_history_of_temporals_server_is_replayed_here(name: str) -> None:
 
     if name in replay.NEVER_RAN:
         pytest.skip("its workflow code never began")
-    program = execute.load_programs()[name]
+    program = execute.load_program(name)
     assert asyncio.run(replay.replay(program)) == []
 
 
