@@ -522,7 +522,7 @@ class UnknownActivity:
         await workflow.execute_activity("unheard of", retry_policy=policy(1), **ONCE)
 
 
-@program(UnknownActivity, activities=[in_a_thread])
+@program(UnknownActivity, activities=[raises, in_a_thread, completes_later])
 async def activity_that_no_worker_knows(case: Case) -> None:
     await case.outcome(await case.start(UnknownActivity))
 

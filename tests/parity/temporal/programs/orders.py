@@ -466,3 +466,30 @@ async def workflow_cancelled_around_a_shield(case: Case) -> None:
     await case.event(handle, "WORKFLOW_TASK_COMPLETED", 2)
     gates.open_gate("work")
     await case.outcome(handle)
+
+
+@workflow.defn
+class NumbersOfUnsent:
+    """Commands that are taken back before they are sent, and the ids of the next."""
+
+    @workflow.run
+    async def run(self) -> str:
+        for work in (self.nap, self.ask):
+            task = asyncio.create_task(work())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self.nap()
+        return await self.ask()
+
+    async def nap(self) -> None:
+        await asyncio.sleep(0.05)
+
+    async def ask(self) -> str:
+        return await workflow.execute_activity(echo, "sent", **ONCE)
+
+
+@program(NumbersOfUnsent, activities=[echo])
+async def ids_after_unsent_commands(case: Case) -> None:
+    await case.outcome(await case.start(NumbersOfUnsent))
