@@ -15,12 +15,15 @@ from workflows import __version__
 from workflows.exceptions import SettingsError, StoreError
 from workflows.settings import EXIT_CONFIG, Settings, load_settings
 from workflows.supervise import ProcessGroup
-from workflows.telemetry import configure_logging, mask
+from workflows.telemetry import configure_logging, mask, mask_url
 
 if TYPE_CHECKING:
     from workflows.huey import WorkflowHuey
 
 READY_WITHIN_S = 60.0
+MAX_PORT = 65_535
+MAX_WORKERS = 1000
+MIN_RATE, MAX_RATE = 0.001, 1000.0  # jobs per second
 GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
 
 Command = Callable[[argparse.Namespace], int]
@@ -61,17 +64,17 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address of the API (%(default)s)"
     )
     run.add_argument(
-        "--port", type=int, default=8000, help="port of the API (%(default)s)"
+        "--port", type=_port, default=8000, help="port of the API (%(default)s)"
     )
     run.add_argument(
-        "--workers", type=int, default=8, help="jobs that run at once (%(default)s)"
+        "--workers", type=_count, default=8, help="jobs that run at once (%(default)s)"
     )
     run.add_argument("--demo", action="store_true", help="send demo traffic too")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="send demo jobs through the real queues")
     demo.add_argument(
-        "--rate", type=float, default=2.0, help="jobs per second (%(default)s)"
+        "--rate", type=_rate, default=2.0, help="jobs per second (%(default)s)"
     )
     demo.add_argument(
         "--count", type=int, default=0, help="stop after so many (0: never)"
@@ -89,6 +92,31 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PORT:
+        msg = f"a port is a number from 1 to {MAX_PORT}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_WORKERS:
+        msg = f"workers are a number from 1 to {MAX_WORKERS}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        msg = f"a rate is a number from {MIN_RATE} to {MAX_RATE}"
+        raise argparse.ArgumentTypeError(msg)
+    return rate
 
 
 def _settings() -> Settings:
@@ -219,7 +247,7 @@ def _until_ready(group: ProcessGroup, host: str, port: int) -> bool:
 
 def _greet(settings: Settings, url: str) -> None:
     print(
-        f"\nHuey Workflows {__version__} runs on {mask(settings.store_url)}\n"
+        f"\nHuey Workflows {__version__} runs on {mask_url(settings.store_url)}\n"
         f"  queues     {url}/api/v1/queue/metrics\n"
         f"  dashboard  {url}/api/v1/queue/dashboard\n"
         f"  API        {url}/openapi.json\n"

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from workflows.engine.payload import DEFAULT_MAX_BYTES, LARGEST_MAX_BYTES
 from workflows.exceptions import SettingsError
 from workflows.store import StoreOptions
-from workflows.telemetry import LogFormat, mask
+from workflows.telemetry import LogFormat, mask_url
 
 PREFIX = "WORKFLOWS_"
 DEFAULT_STORE = "sqlite:///./var/workflows.db"
@@ -161,11 +161,11 @@ class Settings(BaseSettings):
 
     def masked(self) -> dict[str, str]:
         """Return every setting by its variable's name, passwords replaced by `***`."""
-        shown = {"store (in use)": mask(self.store_url)}
+        shown = {"store (in use)": mask_url(self.store_url)}
         for name in type(self).model_fields:
             value = getattr(self, name)
             if name == "store":
-                value = value and mask(value.get_secret_value())
+                value = value and mask_url(value.get_secret_value())
             elif isinstance(value, SecretStr):
                 value = "***"
             elif isinstance(value, tuple):

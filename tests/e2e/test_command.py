@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.servers import free_port
+from workflows.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "workflows")
@@ -270,3 +271,22 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(
     finally:
         os.close(writer)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--port", "99999"), "a port is a number from 1 to 65535"),
+        (("run", "--port", "0"), "a port is a number from 1 to 65535"),
+        (("run", "--workers", "0"), "workers are a number from 1 to 1000"),
+        (("demo", "--rate", "0"), "a rate is a number from 0.001 to 1000.0"),
+        (("demo", "--rate", "nan"), "a rate is a number from 0.001 to 1000.0"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused_in_a_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -182,3 +182,17 @@ def test_no_rendering_shows_a_password(environment: Environment) -> None:
     assert shown["WORKFLOWS_STORE"] == "redis://me:***@host/0?password=***"
     assert shown["REDIS_PASSWORD"] == "***"
     assert "geheim" not in f"{found!r} {found} {shown}"
+
+
+@pytest.mark.parametrize(
+    "word", ["ge heim", "ge'heim", 'ge"heim', "ge@heim", "ge:heim"]
+)
+def test_no_character_of_a_password_unmasks_it(
+    word: str, environment: Environment
+) -> None:
+    url = f"redis://me:{word}@host/0?ssl_password={word}"
+    environment.setenv("WORKFLOWS_STORE", url)
+    shown = load_settings().masked()
+    assert shown["WORKFLOWS_STORE"] == shown["store (in use)"]
+    assert "heim" not in shown["WORKFLOWS_STORE"]
+    assert shown["WORKFLOWS_STORE"].startswith("redis://me:***@")

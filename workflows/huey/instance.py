@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from workflows.converter import Codec, Converter, DataConverter
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
-from workflows.engine.states import JobState
+from workflows.engine.states import LIVE, JobState
 from workflows.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -25,7 +25,13 @@ from workflows.exceptions import (
 )
 from workflows.huey import message
 from workflows.huey.consumer import WorkflowConsumer
-from workflows.huey.options import limits_of, retention_of, timeout_of
+from workflows.huey.options import (
+    check_queue,
+    limits_of,
+    retention_of,
+    stalls_of,
+    timeout_of,
+)
 from workflows.huey.registry import JobRegistry
 from workflows.huey.runner import claim_one, run_claimed
 from workflows.huey.serializer import JsonSerializer, register_error
@@ -161,11 +167,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if task.expires and self.jobs.is_plain(task):
             task.resolve_expires(self.utc)
         [result] = self.enqueue_tasks([task])
-        if (
-            result.duplicate
-            and self.jobs.is_plain(task)
-            and self._forget_ended(task.id)
-        ):
+        if result.duplicate and self.jobs.is_plain(task) and self._forget_chain(task):
             [result] = self.enqueue_tasks([task])
         if not self.results:
             return None
@@ -246,6 +248,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             ConfigurationError, InvalidArgumentError: a setting is not acceptable.
         """
         check_payload_model(payload)
+        check_queue(queue)
         check_priority(priority)
         seconds = timeout_of(timeout)
         template = JobType(
@@ -256,7 +259,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             priority=priority,
             timeout=seconds,
             expires=timeout_of(expires),
-            max_stalls=max_stalls,
+            max_stalls=stalls_of(max_stalls),
             limits=limits_of(concurrency, limiter),
             keep_completed=retention_of(remove_on_complete),
             keep_failed=retention_of(remove_on_fail),
@@ -318,8 +321,24 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             results.append(result)
         return results
 
+    def _forget_chain(self, task: Task) -> bool:
+        """Free the ids of a pipeline whose first task ended; else return False."""
+        freed = self._forget_ended(task.id)
+        rest = task.on_complete
+        while freed and rest is not None:
+            self._forget_ended(rest.id)
+            rest = rest.on_complete
+        return freed
+
     def _forget_ended(self, job_id: str) -> bool:
-        """Free the id of a job that ended: plain Huey may enqueue a task twice."""
+        """Free the id of a job that ended: plain Huey may enqueue a task twice.
+
+        A live one stays: between its removal and the second enqueue it would exist
+        nowhere.
+        """
+        record = self.store.get_job(job_id)
+        if record is not None and record.state in LIVE:
+            return False
         try:
             self.store.remove(job_id)
         except NotFoundError:

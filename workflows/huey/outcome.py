@@ -260,8 +260,7 @@ def _report(
     followers: tuple[Task, ...] = ()
     if task.on_error is not None:
         handler = copy.copy(task.on_error)
-        if lease.job.attempt > 1:  # the same handler, once per failed attempt
-            handler.id = f"{handler.id}:{lease.job.attempt}"
+        handler.id = f"{handler.id}:{lease.job.token}"  # anew for each run that failed
         handler.extend_data(error)
         followers = (handler,)
     return tuple(values), followers

@@ -125,6 +125,9 @@ def _check_runs(tx: Transaction, jobs: Sequence[NewJob]) -> None:
 
 def _taken(tx: Transaction, jobs: Sequence[NewJob]) -> set[str]:
     """Return which of the ids exist."""
+    if len(jobs) == 1:  # json_each costs more than the look-up
+        rows = tx.execute("SELECT id FROM jobs WHERE id = ?", (jobs[0].id,))
+        return {job_id for (job_id,) in rows}
     rows = tx.execute(
         "SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?))",
         (as_json(job.id for job in jobs),),
