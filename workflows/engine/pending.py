@@ -6,6 +6,7 @@ order of their events; each is then told its event's id (`recorded`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from workflows.engine import commands as c
@@ -14,6 +15,7 @@ from workflows.engine.activation import (
     ResolveActivity,
 )
 from workflows.engine.events import EventType as E
+from workflows.engine.failure_json import cancelled_failure
 from workflows.engine.history import Event
 from workflows.engine.local_activities import LocalOutcome
 from workflows.engine.machines import (
@@ -30,6 +32,7 @@ from workflows.engine.machines import (
 from workflows.engine.markers import change_versions
 from workflows.engine.outgoing import EVENTS, LocalEnd, Outgoing, Recordable
 
+BY_WORKFLOW = "Cancel requested by workflow with run id"
 M = TypeVar("M", bound=Machine)
 TARGETS: Mapping[E, str] = {
     E.ACTIVITY_TASK_STARTED: "scheduledEventId",
@@ -56,7 +59,8 @@ TARGETS: Mapping[E, str] = {
 class Pending:
     """What a run waits for. Used by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
         self.by_event: dict[int, Machine] = {}
         self.outgoing: list[Outgoing] = []
         self.terminal: Outgoing | None = None
@@ -118,7 +122,9 @@ class Pending:
             case c.CancelSignal():
                 return self._cancel_signal(command)
             case c.CancelExternal():
-                self._add(command, ExternalCancel(command.seq))
+                reason = f"{BY_WORKFLOW} {self._run_id} with reason: {command.reason}"
+                request = replace(command, reason=reason)
+                self._add(request, ExternalCancel(command.seq))
             case c.SetPatchMarker():
                 self._patch(command, replaying=replaying)
             case c.UpsertMemo() | c.UpsertSearchAttributes():
@@ -220,7 +226,8 @@ class Pending:
             self.local_cancels.append(command.seq)
         if kind not in AT_ONCE:
             return ()
-        cancelled = Cancelled(failure=activity.cancelled_failure())
+        failure = cancelled_failure(message="Activity cancelled")
+        cancelled = Cancelled(failure=failure)
         return self.end_local(LocalOutcome(seq=command.seq, resolution=cancelled, at=0))
 
     def end_local(self, outcome: LocalOutcome) -> Jobs:
@@ -229,10 +236,8 @@ class Pending:
         if activity is None or activity.command is None:
             return ()
         self._add(LocalEnd(command=activity.command, outcome=outcome))
-        job = ResolveActivity(
-            seq=outcome.seq, resolution=outcome.resolution, local=True
-        )
-        return (job,)
+        told = activity.told(outcome.resolution)
+        return (ResolveActivity(seq=outcome.seq, resolution=told, local=True),)
 
     # -- the end of a task -------------------------------------------------------------
 
@@ -243,6 +248,10 @@ class Pending:
             found.append(self.terminal)
         self.outgoing = []
         return found
+
+    def put_back(self, left: list[Outgoing]) -> None:
+        """Keep commands that `take` gave and no event of that task recorded."""
+        self.outgoing = left
 
     def recorded(self, out: Outgoing, event_id: int) -> None:
         """Tell a command the id of its event."""

@@ -72,7 +72,7 @@ class Replay:
         self.cancel_requested = False
         self.closed = False
         self.flags: frozenset[int] = frozenset()
-        self.pending = Pending()
+        self.pending = Pending(run_id)
         self.limits = limits or Limits()
         self._new_instance = new_instance
         self._instance: WorkflowInstance | None = None
@@ -121,7 +121,8 @@ class Replay:
         matched = match(self.pending.take(), task.commands)
         if isinstance(matched, Mismatch):
             raise self._mismatch(matched, task)
-        for out, event_id in matched:
+        self.pending.put_back(matched.left)
+        for out, event_id in matched.pairs:
             self._record(out, event_id)
         self.closed |= any(event.type in CLOSES for _, event in task.commands)
 
