@@ -17,6 +17,7 @@ from workflows.engine.activation import (
 from workflows.engine.events import EventType as E
 from workflows.engine.failure_json import cancelled_failure
 from workflows.engine.history import Event
+from workflows.engine.limits import Limits
 from workflows.engine.local_activities import LocalOutcome
 from workflows.engine.machines import (
     AT_ONCE,
@@ -55,6 +56,13 @@ TARGETS: Mapping[E, str] = {
 }
 """Events about something that a command began: where they name its event."""
 
+LIMITED: Mapping[type[Machine], str] = {
+    Activity: "activities",
+    Child: "child workflows",
+    ExternalSignal: "signals to other workflows",
+    ExternalCancel: "cancel requests to other workflows",
+}
+
 
 class Pending:
     """What a run waits for. Used by one thread at a time."""
@@ -69,6 +77,17 @@ class Pending:
         self.known_patches: set[str] = set()  # their markers are in the history
         self._patches: set[str] = set()  # their calls were seen
         self._asked: dict[tuple[type[Machine], int], Machine] = {}
+
+    def check(self, asked: list[Outgoing], limits: Limits) -> None:
+        """Refuse commands after which too much would be pending.
+
+        Raises:
+            InvalidArgumentError: the text names the kind and the limit.
+        """
+        for kind, what in LIMITED.items():
+            new = sum(isinstance(out.machine, kind) for out in asked)
+            if new:
+                limits.check_pending(what, self.count(kind) + new)
 
     def count(self, kind: type[Machine]) -> int:
         """Return how many of a kind are recorded and not ended."""

@@ -175,7 +175,8 @@ class Replay:
 
         Raises:
             InvalidArgumentError: the run is closed, an entry cannot be read, or a
-                local activity is asked for without `local`.
+                local activity is asked for without `local`, or too much would be
+                pending.
             Exception: what the workflow's code raised: the task failed.
         """
         if self.closed:
@@ -193,6 +194,7 @@ class Replay:
         self._begin(*writer.begin(attempt))
         self._drive(jobs, lambda: self._live_local(local), replaying=False)
         asked = self.pending.take()
+        self.pending.check(asked, self.limits)
         first = not self.flags
         decision = writer.complete(asked, taken, flags if first else frozenset())
         self.flags = self.flags or flags
