@@ -298,11 +298,16 @@ class Replay:
     def _drive(
         self, jobs: Sequence[ActivationJob], local: NextLocal, *, replaying: bool
     ) -> None:
-        """Activate until nothing is left to tell."""
-        while jobs:
+        """Activate until nothing is left to tell.
+
+        A task that brings no jobs may still end local activities of one before it.
+        """
+        while True:
             while jobs:
                 jobs = self._activate(jobs, replaying=replaying)
             jobs = local()
+            if not jobs:
+                return
 
     def _activate(
         self, jobs: Sequence[ActivationJob], *, replaying: bool

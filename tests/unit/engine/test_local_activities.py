@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.story import START, Story, local_activity
+from tests.unit.engine.story import START, Story, fresh, local_activity
 from workflows.engine import commands as c
 from workflows.engine import inbox
 from workflows.engine.activation import (
@@ -163,3 +163,15 @@ def test_without_anybody_to_run_it_the_task_fails() -> None:
     story = Story(says([local_activity()]))
     with pytest.raises(InvalidArgumentError, match="runs local activities"):
         story.task()
+
+
+def test_an_end_that_a_later_task_recorded_comes_with_that_task() -> None:
+    """Temporal's workers ask for more time by a task without commands."""
+    story = Story(says([local_activity()], [c.StartTimer(seq=1, duration_ms=1)]))
+    story.task(local=Runner((1, DONE)))
+    first, rest = story.history[:4], story.history[4:]
+    scheduled, started = story.history[1:3]
+    replay, fake = fresh(story.script)
+    replay.feed([*first, scheduled, started, first[3], *rest])
+    assert [one.history_length for one in fake.seen] == [3, 6]
+    assert sorted(replay.pending.by_event) == [9]

@@ -499,6 +499,21 @@ def test_replay_tells_of_a_patch_before_the_code_asks() -> None:
     assert fake.seen[0].jobs[1] == NotifyPatch(patch_id="v2")
 
 
+def test_a_failed_task_right_behind_a_completed_one_does_not_join_them() -> None:
+    story = Story(always([], []))
+    story.task()
+    events = story.replay.failed_task({"message": "bug"}, at=story.at + 1)
+    story.history += events
+    repaired, _ = fresh(story.script)
+    repaired.feed(story.history)
+    item = Item(1, START + 5000, inbox.signal("go").data)
+    decision = repaired.task([item], at=START + 6000)
+    again, fake = fresh(story.script)
+    again.feed([*story.history, *decision.events])
+    assert [one.at for one in fake.seen] == [START + 1000, START + 6000]
+    assert [one.history_length for one in fake.seen] == [3, 10]
+
+
 # -- limits ----------------------------------------------------------------------------
 
 
