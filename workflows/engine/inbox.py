@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from workflows.engine.events import EventType as E
-from workflows.engine.proto_json import payloads
+from workflows.engine.proto_json import json_payload, payloads
 from workflows.exceptions import InvalidArgumentError
 
 Json = Mapping[str, Any]
@@ -188,7 +188,9 @@ def activity_cancelled(
     *,
     identity: str = "",
 ) -> Entry:
-    """An activity ended by its cancellation, or before it started."""
+    """An activity ended by its cancellation; `start` None: no attempt ran just then."""
+    if start is None and not details:
+        details = [json_payload("ACTIVITY_ID_NOT_STARTED")]
     return _entry(
         "activity_cancelled",
         E.ACTIVITY_TASK_CANCELED,

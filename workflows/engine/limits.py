@@ -38,13 +38,13 @@ class Limits:
         return ""
 
     def check_pending(self, what: str, count: int) -> None:
-        """Refuse one thing more than a run may wait for.
+        """Refuse that a run waits for so many things of a kind.
 
         Raises:
-            InvalidArgumentError: there are `max_pending` of them already.
+            InvalidArgumentError: they are more than `max_pending`.
         """
-        if count >= self.max_pending:
-            msg = f"{count} {what} are pending in this run; at most {self.max_pending}"
+        if count > self.max_pending:
+            msg = f"{count} {what} would be pending at once; at most {self.max_pending}"
             raise InvalidArgumentError(msg)
 
     def check_id(self, what: str, value: str) -> None:

@@ -12,7 +12,8 @@ from workflows.engine.commands import ScheduleLocalActivity
 class LocalOutcome:
     """The end of a local activity, at `at` (ms, of workflow time).
 
-    A Failed or Cancelled carries the whole ActivityFailure.
+    A Failed or Cancelled carries the bare failure: an ApplicationFailure, a
+    TimeoutFailure, a CanceledFailure.
     """
 
     seq: int

@@ -12,6 +12,7 @@ from typing import Any
 from workflows.engine import failure_json as failures
 from workflows.engine.activation import (
     ActivationJob,
+    Backoff,
     Cancelled,
     ChildNotStarted,
     ChildStarted,
@@ -266,15 +267,28 @@ class LocalActivity(Machine):
     command: ScheduleLocalActivity | None = None
     begun: bool = False  # somebody runs it
 
-    def cancelled_failure(self) -> Failure:
-        """Return the failure of one that is not waited for."""
+    def told(self, resolution: Resolution | Backoff) -> Resolution | Backoff:
+        """Return what the workflow is told of an end.
+
+        A cancellation and a timeout come in an ActivityFailure, any other failure
+        bare: so does Temporal's core.
+        """
+        match resolution:
+            case Cancelled(failure=cause) if "canceledFailureInfo" in cause:
+                return Cancelled(failure=self._framed("cancelled", cause))
+            case Failed(failure=cause) if "timeoutFailureInfo" in cause:
+                return Failed(failure=self._framed("timed out", cause))
+            case _:
+                return resolution
+
+    def _framed(self, what: str, cause: Failure) -> Failure:
         assert self.command is not None  # noqa: S101 - each has its command
         return failures.activity_failure(
-            "Activity cancelled",
+            f"Local Activity {what}",
             activity_id=self.command.activity_id,
             activity_type=self.command.activity_type,
             retry=failures.retry_state("CANCEL_REQUESTED"),
-            cause=failures.cancelled_failure(),
+            cause=cause,
         )
 
 

@@ -2,25 +2,33 @@
 
 Compared is what Temporal compares: the kind of command, an activity's id and type, a
 child's id and type, a patch's id, a local activity's number and type; the rest may
-change from one version of the code to the next.
+change from one version of the code to the next. A command may come in an earlier task
+than it did: it then waits for its event. Only the end of the run may not.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflows.engine import commands as c
+from workflows.engine.events import CLOSE_COMMANDS
 from workflows.engine.events import EventType as E
 from workflows.engine.history import Event
 from workflows.engine.markers import is_change_version, local_outcome, patch_of
 from workflows.engine.outgoing import LocalEnd, Outgoing
 from workflows.engine.workflow_tasks import Numbered
 
-Matched = list[tuple[Outgoing, int]]
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Each command with the id of its event, and the commands that have none yet."""
+
+    pairs: list[tuple[Outgoing, int]]
+    left: list[Outgoing]
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Where the two part; `event` None: the code asked for more than is recorded."""
+    """Where the two part; `event` None: the code ends where the history goes on."""
 
     reason: str
     event: Numbered | None
@@ -42,7 +50,7 @@ def match(
         if isinstance(out.command, LocalEnd)
     }
     rest = [out for out in asked if not isinstance(out.command, LocalEnd)]
-    matched: Matched = []
+    matched: list[tuple[Outgoing, int]] = []
     place, skip = 0, False
     for event_id, event in recorded:
         if skip and is_change_version(event):
@@ -63,11 +71,12 @@ def match(
             return Mismatch(reason, (event_id, event), out)
         matched.append((out, event_id))
     left = [*(out for out in rest[place:] if not _may_lack(out)), *local.values()]
-    return Mismatch(NO_EVENT, None, left[0]) if left else matched
+    early = next((out for out in left if out.type in CLOSE_COMMANDS), None)
+    return Matched(matched, left) if early is None else Mismatch(NO_EVENT, None, early)
 
 
 NO_COMMAND = "the code asks for nothing here"
-NO_EVENT = "the code asks for more than the history records"
+NO_EVENT = "the code ends the run here and the history goes on"
 
 
 def _skip(rest: Sequence[Outgoing], place: int, event: Event) -> tuple[int, bool]:

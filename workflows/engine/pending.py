@@ -6,6 +6,7 @@ order of their events; each is then told its event's id (`recorded`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from workflows.engine import commands as c
@@ -14,7 +15,9 @@ from workflows.engine.activation import (
     ResolveActivity,
 )
 from workflows.engine.events import EventType as E
+from workflows.engine.failure_json import cancelled_failure
 from workflows.engine.history import Event
+from workflows.engine.limits import Limits
 from workflows.engine.local_activities import LocalOutcome
 from workflows.engine.machines import (
     AT_ONCE,
@@ -30,6 +33,7 @@ from workflows.engine.machines import (
 from workflows.engine.markers import change_versions
 from workflows.engine.outgoing import EVENTS, LocalEnd, Outgoing, Recordable
 
+BY_WORKFLOW = "Cancel requested by workflow with run id"
 M = TypeVar("M", bound=Machine)
 TARGETS: Mapping[E, str] = {
     E.ACTIVITY_TASK_STARTED: "scheduledEventId",
@@ -52,11 +56,19 @@ TARGETS: Mapping[E, str] = {
 }
 """Events about something that a command began: where they name its event."""
 
+LIMITED: Mapping[type[Machine], str] = {
+    Activity: "activities",
+    Child: "child workflows",
+    ExternalSignal: "signals to other workflows",
+    ExternalCancel: "cancel requests to other workflows",
+}
+
 
 class Pending:
     """What a run waits for. Used by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
         self.by_event: dict[int, Machine] = {}
         self.outgoing: list[Outgoing] = []
         self.terminal: Outgoing | None = None
@@ -65,6 +77,17 @@ class Pending:
         self.known_patches: set[str] = set()  # their markers are in the history
         self._patches: set[str] = set()  # their calls were seen
         self._asked: dict[tuple[type[Machine], int], Machine] = {}
+
+    def check(self, asked: list[Outgoing], limits: Limits) -> None:
+        """Refuse commands after which too much would be pending.
+
+        Raises:
+            InvalidArgumentError: the text names the kind and the limit.
+        """
+        for kind, what in LIMITED.items():
+            new = sum(isinstance(out.machine, kind) for out in asked)
+            if new:
+                limits.check_pending(what, self.count(kind) + new)
 
     def count(self, kind: type[Machine]) -> int:
         """Return how many of a kind are recorded and not ended."""
@@ -118,7 +141,9 @@ class Pending:
             case c.CancelSignal():
                 return self._cancel_signal(command)
             case c.CancelExternal():
-                self._add(command, ExternalCancel(command.seq))
+                reason = f"{BY_WORKFLOW} {self._run_id} with reason: {command.reason}"
+                request = replace(command, reason=reason)
+                self._add(request, ExternalCancel(command.seq))
             case c.SetPatchMarker():
                 self._patch(command, replaying=replaying)
             case c.UpsertMemo() | c.UpsertSearchAttributes():
@@ -220,7 +245,8 @@ class Pending:
             self.local_cancels.append(command.seq)
         if kind not in AT_ONCE:
             return ()
-        cancelled = Cancelled(failure=activity.cancelled_failure())
+        failure = cancelled_failure(message="Activity cancelled")
+        cancelled = Cancelled(failure=failure)
         return self.end_local(LocalOutcome(seq=command.seq, resolution=cancelled, at=0))
 
     def end_local(self, outcome: LocalOutcome) -> Jobs:
@@ -229,10 +255,8 @@ class Pending:
         if activity is None or activity.command is None:
             return ()
         self._add(LocalEnd(command=activity.command, outcome=outcome))
-        job = ResolveActivity(
-            seq=outcome.seq, resolution=outcome.resolution, local=True
-        )
-        return (job,)
+        told = activity.told(outcome.resolution)
+        return (ResolveActivity(seq=outcome.seq, resolution=told, local=True),)
 
     # -- the end of a task -------------------------------------------------------------
 
@@ -243,6 +267,10 @@ class Pending:
             found.append(self.terminal)
         self.outgoing = []
         return found
+
+    def put_back(self, left: list[Outgoing]) -> None:
+        """Keep commands that `take` gave and no event of that task recorded."""
+        self.outgoing = left
 
     def recorded(self, out: Outgoing, event_id: int) -> None:
         """Tell a command the id of its event."""

@@ -72,7 +72,7 @@ class Replay:
         self.cancel_requested = False
         self.closed = False
         self.flags: frozenset[int] = frozenset()
-        self.pending = Pending()
+        self.pending = Pending(run_id)
         self.limits = limits or Limits()
         self._new_instance = new_instance
         self._instance: WorkflowInstance | None = None
@@ -121,7 +121,8 @@ class Replay:
         matched = match(self.pending.take(), task.commands)
         if isinstance(matched, Mismatch):
             raise self._mismatch(matched, task)
-        for out, event_id in matched:
+        self.pending.put_back(matched.left)
+        for out, event_id in matched.pairs:
             self._record(out, event_id)
         self.closed |= any(event.type in CLOSES for _, event in task.commands)
 
@@ -174,7 +175,8 @@ class Replay:
 
         Raises:
             InvalidArgumentError: the run is closed, an entry cannot be read, or a
-                local activity is asked for without `local`.
+                local activity is asked for without `local`, or too much would be
+                pending.
             Exception: what the workflow's code raised: the task failed.
         """
         if self.closed:
@@ -192,6 +194,7 @@ class Replay:
         self._begin(*writer.begin(attempt))
         self._drive(jobs, lambda: self._live_local(local), replaying=False)
         asked = self.pending.take()
+        self.pending.check(asked, self.limits)
         first = not self.flags
         decision = writer.complete(asked, taken, flags if first else frozenset())
         self.flags = self.flags or flags
@@ -295,11 +298,16 @@ class Replay:
     def _drive(
         self, jobs: Sequence[ActivationJob], local: NextLocal, *, replaying: bool
     ) -> None:
-        """Activate until nothing is left to tell."""
-        while jobs:
+        """Activate until nothing is left to tell.
+
+        A task that brings no jobs may still end local activities of one before it.
+        """
+        while True:
             while jobs:
                 jobs = self._activate(jobs, replaying=replaying)
             jobs = local()
+            if not jobs:
+                return
 
     def _activate(
         self, jobs: Sequence[ActivationJob], *, replaying: bool

@@ -121,6 +121,7 @@ def child_start_event(
         expires_at=None,
         at=at,
     )
+    found.setdefault("workflowRunTimeout", span(0))
     found |= _identity_of(initiated["workflowId"], run_id, run_id)
     return finish(found, run_id=run_id, at=at, delay_ms=0, extra=dict(extra or {}))
 
@@ -170,7 +171,8 @@ def finish(
     extra: dict[str, Any] | None = None,
 ) -> NewRunEvent:
     """Make the event of its attributes; the run may take its time after the delay."""
-    attributes["firstWorkflowTaskBackoff"] = span(delay_ms)
+    if delay_ms or "continuedExecutionRunId" not in attributes:
+        attributes["firstWorkflowTaskBackoff"] = span(delay_ms)
     event = Event(EventType.WORKFLOW_EXECUTION_STARTED, at, attributes, extra or {})
     return NewRunEvent(
         run_id=run_id,

@@ -90,7 +90,7 @@ class TaskWriter:
     def _start(self, at: int, start: Any, ended: dict[str, Any]) -> Numbered:
         attributes = {
             "scheduledEventId": ended["scheduledEventId"],
-            "identity": start.identity,
+            **_by(start.identity),
             "attempt": start.attempt,
         }
         if start.last_failure:
@@ -105,7 +105,7 @@ class TaskWriter:
         size = self._run.size
         started: dict[str, Any] = {
             "scheduledEventId": str(self._scheduled_id),
-            "identity": self._identity,
+            **_by(self._identity),
             "historySizeBytes": str(size),
         }
         if self._run.limits.suggests_continue_as_new(self._run.length, size):
@@ -121,7 +121,7 @@ class TaskWriter:
         completed: dict[str, Any] = {
             "scheduledEventId": str(self._scheduled_id),
             "startedEventId": str(self._started_id),
-            "identity": self._identity,
+            **_by(self._identity),
         }
         if flags:
             metadata = {"langUsedFlags": sorted(flags), "sdkName": SDK_NAME}
@@ -169,7 +169,7 @@ def failed_task(
     scheduled = encode_event(Event(E.WORKFLOW_TASK_SCHEDULED, at, _scheduled(run, 1)))
     started = {
         "scheduledEventId": str(length + 1),
-        "identity": identity,
+        **_by(identity),
         "historySizeBytes": str(size + len(scheduled)),
     }
     failed = {
@@ -177,7 +177,7 @@ def failed_task(
         "startedEventId": str(length + 2),
         "cause": NONDETERMINISM if nondeterminism else UNHANDLED,
         "failure": failure,
-        "identity": identity,
+        **_by(identity),
     }
     return (
         scheduled,
@@ -192,6 +192,11 @@ def _scheduled(run: Run, attempt: int) -> dict[str, Any]:
         "startToCloseTimeout": run.started.get("workflowTaskTimeout", "10s"),
         "attempt": attempt,
     }
+
+
+def _by(identity: str) -> dict[str, str]:
+    """Return who acted; the JSON has no empty fields."""
+    return {"identity": identity} if identity else {}
 
 
 def _set_id(attributes: dict[str, Any], name: str, number: int) -> None:

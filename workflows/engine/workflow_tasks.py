@@ -57,11 +57,4 @@ class TaskSplitter:
                 continue
             while place < len(tail) and tail[place][1].type in COMMANDS:
                 place += 1
-            if place == here + 1 and self._is_heartbeat(place):
-                continue
             yield here, place
-
-    def _is_heartbeat(self, place: int) -> bool:
-        """Return whether the task only asked for more time (local activities)."""
-        more = place < len(self.tail)
-        return more and self.tail[place][1].type is E.WORKFLOW_TASK_SCHEDULED

@@ -23,7 +23,6 @@ from workflows.engine.activity_task import ActivityTask
 from workflows.engine.commands import ScheduleLocalActivity
 from workflows.engine.failure_json import (
     TimeoutKind,
-    activity_failure,
     cancelled_failure,
     timeout_failure,
 )
@@ -47,13 +46,10 @@ THRESHOLD_MS = 10_000  # a longer wait is the workflow's: shorter than a task ma
 class LocalRunner:
     """Runs the local activities of one workflow task."""
 
-    def __init__(
-        self, host: ActivityHost, replay: Replay, *, namespace: str, identity: str
-    ) -> None:
+    def __init__(self, host: ActivityHost, replay: Replay, *, namespace: str) -> None:
         self._host = host
         self._replay = replay
         self._namespace = namespace
-        self._identity = identity
         self._ended: queue.SimpleQueue[LocalOutcome] = queue.SimpleQueue()
         self._running: dict[int, ScheduleLocalActivity] = {}
         self._wake = threading.Event()
@@ -75,9 +71,7 @@ class LocalRunner:
         """Resolve it as cancelled now; what its function still returns is dropped."""
         command = self._running.get(seq)
         if command is not None:
-            failure = self._failure(
-                command, "Activity cancelled", "", cancelled_failure()
-            )
+            failure = cancelled_failure(message="Activity cancelled")
             self._end(seq, Cancelled(failure=failure), at=0, attempt=1)
 
     def wait(self) -> Sequence[LocalOutcome]:
@@ -174,23 +168,7 @@ class LocalRunner:
         then = on_failure(cause, spans, times, policy, now=now)
         if isinstance(then, Again):
             return then
-        timed_out = "timeoutFailureInfo" in cause
-        message = "Activity task timed out" if timed_out else "Activity task failed"
-        return Failed(failure=self._failure(command, message, then.retry_state, cause))
-
-    def _failure(
-        self, command: ScheduleLocalActivity, message: str, retry: str, cause: Any
-    ) -> dict[str, Any]:
-        return dict(
-            activity_failure(
-                message,
-                activity_id=command.activity_id,
-                activity_type=command.activity_type,
-                identity=self._identity,
-                retry=retry,
-                cause=cause,
-            )
-        )
+        return Failed(failure=cause)
 
     def _task(self, command: ScheduleLocalActivity) -> ActivityTask:
         kind = self._replay.started.get("workflowType", {}).get("name", "")

@@ -207,9 +207,7 @@ def _new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
 def _decide(
     host: WorkflowHost, replay: Replay, loaded: LoadedRun, at: int, attempt: int
 ) -> Decision:
-    local = LocalRunner(
-        host.activities, replay, namespace=host.namespace, identity=host.identity
-    )
+    local = LocalRunner(host.activities, replay, namespace=host.namespace)
     try:
         return replay.task(
             loaded.inbox,

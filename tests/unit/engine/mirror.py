@@ -169,7 +169,7 @@ class Mirror:
             seq=self._seq("cancel", event_id),
             workflow_id=whom["workflowId"],
             run_id=whom.get("runId", ""),
-            reason=reason,
+            reason=reason.partition(" with reason: ")[2],
         )
 
     def marker(self, event: Event) -> c.Command | None:
@@ -196,11 +196,11 @@ def continue_as_new(said: dict[str, Any]) -> c.ContinueAsNew:
     )
 
 
-def mirrored(history: Iterable[bytes]) -> tuple[Replay, Mirror]:
+def mirrored(history: Iterable[bytes], run_id: str = "r") -> tuple[Replay, Mirror]:
     """Return a Replay whose workflow mirrors a history."""
     mirror = Mirror(history)
 
     def new_instance(_: Initialize) -> Mirror:
         return mirror
 
-    return Replay("w", "r", new_instance), mirror
+    return Replay("w", run_id, new_instance), mirror

@@ -45,6 +45,19 @@ def real_chains() -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
                     yield run, runs[said["newExecutionRunId"]]
 
 
+def real_children() -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield each first run of a child, with its parent's run."""
+    for path in RAW:
+        runs = {run["runId"]: run for run in json.loads(path.read_text())["runs"]}
+        for run in runs.values():
+            said = run["history"]["events"][0][
+                "workflowExecutionStartedEventAttributes"
+            ]
+            parent = said.get("parentWorkflowExecution", {}).get("runId")
+            if parent in runs and "continuedExecutionRunId" not in said:
+                yield runs[parent], run
+
+
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes without what only a server has, and without empty ones."""
     found = {}

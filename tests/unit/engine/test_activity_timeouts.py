@@ -201,9 +201,9 @@ def test_limits_name_what_is_exceeded() -> None:
     assert limits.exceeded(10, 100) == ""
     assert limits.exceeded(11, 0) == "the history has 11 events; at most 10"
     assert limits.exceeded(0, 101) == "the history has 101 bytes; at most 100"
-    limits.check_pending("activities", 1)
-    with pytest.raises(InvalidArgumentError, match="2 activities are pending"):
-        limits.check_pending("activities", 2)
+    limits.check_pending("activities", 2)
+    with pytest.raises(InvalidArgumentError, match="3 activities would be pending"):
+        limits.check_pending("activities", 3)
     limits.check_id("workflow id", "abc")
     with pytest.raises(InvalidArgumentError, match="workflow id has 4 characters"):
         limits.check_id("workflow id", "abcd")

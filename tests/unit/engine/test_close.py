@@ -102,7 +102,7 @@ def test_a_child_knows_its_parent_and_its_root() -> None:
     assert found["parentWorkflowExecution"] == {"workflowId": "p", "runId": "pr"}
     assert found["parentInitiatedEventId"] == "5"
     assert found["rootWorkflowExecution"] == root
-    assert "workflowRunTimeout" not in found
+    assert found["workflowRunTimeout"] == "0s"
 
 
 def test_a_completed_run_tells_its_parent_its_result() -> None:

@@ -15,6 +15,7 @@ from tests.unit.engine.real_histories import (
     entries,
     plain,
     real_chains,
+    real_children,
     real_runs,
 )
 from workflows.engine.activation import Initialize
@@ -28,7 +29,9 @@ from workflows.engine.history import (
     to_temporal_json,
 )
 from workflows.engine.markers import local_outcome
+from workflows.engine.proto_json import timestamp_ms
 from workflows.engine.replay import Replay
+from workflows.engine.starting import child_start_event
 from workflows.engine.workflow_tasks import TaskSplitter
 
 Run = Mapping[str, Any]
@@ -63,7 +66,7 @@ def test_it_splits_into_its_completed_tasks(run: Run) -> None:
 @pytest.mark.parametrize("run", real_runs())
 def test_it_replays(run: Run) -> None:
     history = stored(run)
-    replay, mirror = mirrored(history)
+    replay, mirror = mirrored(history, run["runId"])
     replay.feed(history)
     assert replay.length == len(history)
     assert replay.closed is (decode_event(history[-1]).type in CLOSES)
@@ -74,7 +77,7 @@ def test_it_replays(run: Run) -> None:
 def written_anew(run: Run) -> tuple[Replay, Mirror, list[Event], list[Event]]:
     """Run all completed tasks live; return the events made and those recorded."""
     history = stored(run)
-    replay, mirror = mirrored(history)
+    replay, mirror = mirrored(history, run["runId"])
     replay.feed(history[:1])
     made, recorded = [decode_event(history[0])], [decode_event(history[0])]
     for task in mirror.tasks:
@@ -145,7 +148,7 @@ def closing_run(run: Run, replay: Replay) -> ClosingRun:
 def test_the_run_that_follows_begins_as_on_the_server(run: Run, following: Run) -> None:
     history = stored(run)
     last = decode_event(history[-1])
-    replay, mirror = mirrored(history)
+    replay, mirror = mirrored(history, run["runId"])
     replay.feed(history)
     new, closing = following["runId"], closing_run(run, replay)
     if last.type is EventType.WORKFLOW_EXECUTION_TIMED_OUT:
@@ -171,3 +174,34 @@ def test_the_run_that_follows_begins_as_on_the_server(run: Run, following: Run) 
     for found in (ours, theirs):  # the server waits a second from one run to the next
         found.pop("firstWorkflowTaskBackoff", None)
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [pytest.param(*pair, id=pair[1]["runId"]) for pair in real_children()],
+)
+def test_a_child_begins_as_on_the_server(parent: Run, child: Run) -> None:
+    history = [decode_event(one) for one in stored(parent)]
+    begun = decode_event(stored(child)[0])
+    initiated_id = begun.id_of("parentInitiatedEventId")
+    initiated = history[initiated_id - 1]
+    made = child_start_event(
+        initiated.attributes,
+        history[0].attributes,
+        parent_workflow_id=parent["workflowId"],
+        parent_run_id=parent["runId"],
+        initiated_id=initiated_id,
+        run_id=child["runId"],
+        at=begun.at,
+        extra=initiated.extra,
+    )
+    ours, theirs = plain(made.attributes), plain(begun.attributes)
+    assert abs(expiry(ours) - expiry(theirs)) < 100
+    assert ours == theirs
+    ours_extra = decode_event(made.event).extra.get("userMetadata")
+    assert ours_extra == begun.extra.get("userMetadata")
+
+
+def expiry(attributes: dict[str, Any]) -> int:
+    text = attributes.pop("workflowExecutionExpirationTime", None)
+    return timestamp_ms(text) if text else 0

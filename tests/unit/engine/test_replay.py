@@ -497,3 +497,38 @@ def test_replay_tells_of_a_patch_before_the_code_asks() -> None:
     replay, fake = fresh(story.script)
     replay.feed(story.history)
     assert fake.seen[0].jobs[1] == NotifyPatch(patch_id="v2")
+
+
+def test_a_failed_task_right_behind_a_completed_one_does_not_join_them() -> None:
+    story = Story(always([], []))
+    story.task()
+    events = story.replay.failed_task({"message": "bug"}, at=story.at + 1)
+    story.history += events
+    repaired, _ = fresh(story.script)
+    repaired.feed(story.history)
+    item = Item(1, START + 5000, inbox.signal("go").data)
+    decision = repaired.task([item], at=START + 6000)
+    again, fake = fresh(story.script)
+    again.feed([*story.history, *decision.events])
+    assert [one.at for one in fake.seen] == [START + 1000, START + 6000]
+    assert [one.history_length for one in fake.seen] == [3, 10]
+
+
+# -- limits ----------------------------------------------------------------------------
+
+
+def test_more_than_may_be_pending_at_once_fails_the_task() -> None:
+    two = [activity(1), activity(2)]
+    Story(always(two), limits=Limits(max_pending=2)).task()
+    story = Story(always(two, [activity(3)]), limits=Limits(max_pending=2))
+    story.task()
+    with pytest.raises(InvalidArgumentError, match="3 activities would be pending"):
+        story.task(inbox.signal("go"))
+
+
+def test_an_event_has_no_empty_fields_but_those_of_temporal() -> None:
+    story = Story(always([activity(), child(), c.UpsertMemo(fields={"a": PAYLOAD})]))
+    story.task(inbox.signal("go"))
+    for event in story.events:
+        empty = {name for name, value in event.attributes.items() if not value}
+        assert empty <= {"header", "priority"}, event
