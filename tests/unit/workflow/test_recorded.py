@@ -56,7 +56,6 @@ class Spy(Instance):
         return commands
 
 
-@pytest.mark.filterwarnings("ignore:The workflow ended while:RuntimeWarning")
 @pytest.mark.parametrize("path", RAW, ids=lambda path: path.stem)
 def test_what_temporal_recorded_replays(path: Path) -> None:
     if path.stem in OTHERS:

@@ -62,6 +62,7 @@ class Instance:
         self, definition: Definition, start: Initialize, options: InstanceOptions
     ) -> None:
         guards.install()
+        guards.cover(definition.run.__globals__)
         self.core = core = Core(self, definition, start, options)
         self.object: Any = None  # of the author's class
         self.streams = Streams(start.seed)
@@ -90,7 +91,8 @@ class Instance:
         """See the protocol."""
         self._context.run(self._activate, activation)
         commands = self.core.take_commands()
-        if any(isinstance(command, TERMINAL) for command in commands):
+        ended = any(isinstance(command, TERMINAL) for command in commands)
+        if ended and not activation.replaying:
             self.signals.warn_unfinished()
         return commands
 
