@@ -16,11 +16,15 @@ def _codec(name: str | None) -> Codec | None:
 
 settings = load_settings()
 
-huey = WorkflowHuey(
-    "workflows",
-    url=settings.store_url,
-    options=settings.store_options,
-    lease=settings.lease,
-    max_payload=settings.max_payload,
-    codec=_codec(settings.payload_codec),
-)
+try:
+    huey = WorkflowHuey(
+        "workflows",
+        url=settings.store_url,
+        options=settings.store_options,
+        lease=settings.lease,
+        max_payload=settings.max_payload,
+        codec=_codec(settings.payload_codec),
+    )
+except InvalidArgumentError as error:  # an option of the URL
+    msg = f"WORKFLOWS_STORE: {error}"
+    raise SettingsError(msg) from None

@@ -36,6 +36,7 @@ RISKS = frozenset(
 )
 
 _SCHEMES = ("sqlite", "redis", "rediss", "unix")
+_SOCKET = re.compile(r"unix:.+|(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -108,6 +109,15 @@ class Settings(BaseSettings):
         module, _, name = (value or "").partition(":")
         if value and not (_MODULE.fullmatch(module) and name.isidentifier()):
             msg = f"{value!r} is not module:name (as in my.codecs:vault)"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("api_bind")
+    @classmethod
+    def _bind_is_an_address(cls, value: str) -> str:
+        found = _SOCKET.fullmatch(value)
+        if not found or int(found["port"] or 0) > 65535:
+            msg = "is neither host:port (port 0 to 65535) nor unix:/path"
             raise ValueError(msg)
         return value
 

@@ -281,3 +281,23 @@ def test_a_run_that_the_machinery_cannot_end_is_decided_all_the_same(
     ended: Settlement = HueyHandler(huey).run(lease).settlement
     assert isinstance(ended, Release)
     assert ended.started
+
+
+def test_a_consumer_that_starts_without_its_store_says_so_once(
+    huey: WorkflowHuey, failing: Failing, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = huey.create_consumer()
+    waiting.stop_flag.set()  # so that no step waits
+    scheduler = waiting._create_scheduler()
+    for _ in range(3):
+        failing.fail_before = {"now"}
+        scheduler.loop()
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged == ["declare_failed error=now failed once"]
+
+
+def test_greenlets_are_refused_whether_gevent_is_there_or_not(
+    huey: WorkflowHuey,
+) -> None:
+    with pytest.raises(ValueError, match="greenlets are not supported"):
+        huey.create_consumer(worker_type="greenlet")

@@ -135,6 +135,28 @@ def test_a_wrong_port_is_refused_without_repeating_it(environment: Environment) 
     assert "unquoted" not in problems()[0]
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:0", "api.internal:8000", "[::1]:8000", "unix:/run/api.sock"]
+)
+def test_the_api_binds_to_a_port_or_a_socket(
+    address: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_API_BIND", address)
+    assert load_settings().api_bind == address
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "127.0.0.1:65536", ":8000", "::1:8000", "unix:"]
+)
+def test_what_the_api_cannot_bind_to_is_refused(
+    address: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_API_BIND", address)
+    assert problems() == [
+        "WORKFLOWS_API_BIND: is neither host:port (port 0 to 65535) nor unix:/path"
+    ]
+
+
 def test_a_misspelt_variable_is_a_problem_with_a_hint(environment: Environment) -> None:
     environment.setenv("WORKFLOWS_STOER", "redis://localhost")
     assert problems() == [

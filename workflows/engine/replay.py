@@ -66,6 +66,7 @@ class Replay:
         self.workflow_id, self.run_id = workflow_id, run_id
         self.length, self.size = 0, 0
         self.started: dict[str, Any] = {}
+        self.began_at = 0
         self.memo: dict[str, Any] = {}
         self.search_attributes: dict[str, Any] = {}
         self.cancel_requested = False
@@ -360,6 +361,7 @@ class Replay:
 
     def _initialize(self, event: Event) -> Initialize:
         self.started = said = event.attributes
+        self.began_at = event.at
         self._time = max(self._time, event.at)
         self.memo = dict(said.get("memo", {}).get("fields", {}))
         fields = said.get("searchAttributes", {}).get("indexedFields", {})

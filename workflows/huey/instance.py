@@ -1,7 +1,7 @@
 """`WorkflowHuey`: a Huey whose tasks are leased jobs in a durable store."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -14,7 +14,7 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
-from workflows.converter import Converter, Codec
+from workflows.converter import Codec, Converter, DataConverter
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
 from workflows.engine.states import JobState
@@ -31,6 +31,7 @@ from workflows.huey.runner import claim_one, run_claimed
 from workflows.huey.serializer import JsonSerializer, register_error
 from workflows.huey.storage import HueyStorage
 from workflows.huey.translation import Translation, check_priority
+from workflows.huey.workflow_host import Registrations
 from workflows.huey.wrapper import JobResult, JobWrapper, check_payload_model
 from workflows.job_type import (
     KEEP_ALL,
@@ -92,6 +93,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         self.converter = _converter(max_payload, codec)
         settings.setdefault("serializer", JsonSerializer(self.converter))
         self.jobs = JobRegistry(name, self.converter, utc=settings.get("utc", True))
+        self.workflows = Registrations()
         super().__init__(name, **settings)
         self.translation = Translation(self)
 
@@ -107,6 +109,31 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     def job_types(self) -> Mapping[str, JobType]:
         """The declared job types, by name."""
         return self.jobs.job_types
+
+    def register_workflows(
+        self,
+        task_queue: str,
+        *,
+        workflows: Sequence[type[Any]] = (),
+        activities: Sequence[Callable[..., Any]] = (),
+        data_converter: DataConverter = DataConverter.default,
+        max_cached_workflows: int = 1000,
+    ) -> None:
+        """Let every consumer of this instance host workflows and activities.
+
+        Each process of `huey_consumer` then works on `task_queue` beside its jobs.
+
+        Raises:
+            InvalidArgumentError: the queue has a registration, or a class or function
+                is not decorated.
+        """
+        self.workflows.add(
+            task_queue,
+            workflows,
+            activities,
+            data_converter=data_converter,
+            cached=max_cached_workflows,
+        )
 
     # -- Huey's seams ----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import msgspec
 from workflows.engine.close import Closing, ClosingRun, close_by_command
 from workflows.engine.commands import ContinueAsNew
 from workflows.engine.decision import Decision
+from workflows.engine.machines import Child
 from workflows.engine.replay import Replay
 from workflows.runtime.new_runs import RunFacts, new_run
 from workflows.store import Close, InboxEntry, NewJob, Parent, RunStatus
@@ -38,7 +39,7 @@ def close_of(facts: RunFacts, replay: Replay, decision: Decision) -> Close:
         run_id=facts.run_id,
         task_queue=facts.task_queue,
         parent=parent_of(facts.started),
-        children=bool(replay.pending.children),
+        children=replay.pending.count(Child) > 0,
         carry=isinstance(decision.terminal, ContinueAsNew),
     )
 

@@ -19,7 +19,7 @@ from workflows.exceptions import (
 )
 from workflows.runtime.lease import MS, Handler, Lease, boot_ns
 from workflows.runtime.pool import LeaseKey, Pool
-from workflows.store import MAX_STEP, Store, WorkerInfo
+from workflows.store import MAX_STEP, JobKind, Store, WorkerInfo
 
 logger = logging.getLogger("workflows.runtime")
 
@@ -142,8 +142,8 @@ class Keeper:
                     self._lose(key, lease)
                 else:
                     lease.ends_ns = sent + self._lease_ms * MS
-                if key[0] in asked:
-                    self._interrupt(lease, JobCancelled)
+                if key[0] in asked and lease.job.kind is JobKind.PLAIN:
+                    self._interrupt(lease, JobCancelled)  # an activity: by heartbeat
 
     def _lose(self, key: LeaseKey, lease: Lease) -> None:
         lease.lost = True

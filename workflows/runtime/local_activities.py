@@ -151,9 +151,8 @@ class LocalRunner:
         try:
             return done.get(timeout=limit_ms / 1000)
         except queue.Empty:
-            kind = (
-                "START_TO_CLOSE" if command.start_to_close_ms else "SCHEDULE_TO_CLOSE"
-            )
+            each = command.start_to_close_ms is not None
+            kind: TimeoutKind = "START_TO_CLOSE" if each else "SCHEDULE_TO_CLOSE"
             return Failing(failure=dict(timeout_failure(kind)))
 
     def _resolve(

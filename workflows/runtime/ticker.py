@@ -6,7 +6,7 @@ run and none is the leader.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from workflows.engine.schedule import Due, Timetable, due_slots, parse_timetable
@@ -47,7 +47,9 @@ class Ticker:
         options: TickerOptions,
         *,
         on_swept: Callable[[list[Swept]], None] | None = None,
+        chores: Sequence[tuple[int, Callable[[], None]]] = (),
     ) -> None:
+        """Make a ticker; `chores`: what else to do, each every so many ns."""
         self._store = store
         self._options = options
         self._on_swept = on_swept
@@ -58,6 +60,7 @@ class Ticker:
             (EXPIRE_NS, self._expire),
             (UNKNOWN_MS * MS, self._bury_unknown),
             (PRUNE_NS, self._prune),
+            *chores,
         ]
         if options.periodic:
             self._chores.append((SCHEDULES_NS, self.fire_schedules))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from workflows.engine import inbox
 from workflows.engine.activation import Initialize
 from workflows.engine.commands import UpsertMemo, UpsertSearchAttributes
 from workflows.engine.decision import Decision
@@ -33,6 +32,7 @@ from workflows.runtime.run_cache import RunCache, Slot
 from workflows.store import (
     Commit,
     Exchanged,
+    InboxEntry,
     InlineLease,
     LeasedJob,
     LoadedRun,
@@ -57,7 +57,7 @@ MakeInstance = Callable[[Initialize], WorkflowInstance]
 class WorkflowHost:
     """What a worker process brings to its workflow tasks.
 
-    `inline` says whether an activity of this type and queue may run here at once.
+    `inline` says whether an activity of this queue and type can run here at once.
     """
 
     store: Store
@@ -109,15 +109,17 @@ class OutcomeItem:
     seq: int = 0
 
 
-def run_task(host: WorkflowHost, job: LeasedJob) -> Taken | None:
-    """Run the workflow task that `job` leases; None if nothing was leased inline.
+def run_task(host: WorkflowHost, job: LeasedJob, *, inline: bool) -> Taken | None:
+    """Run the workflow task that `job` leases; None if it was not written.
+
+    `inline`: the calling thread can go on with one of its activities.
 
     Raises:
         StoreError: the store does not answer; the lease is still held.
     """
     for _ in range(RETRIES):
         with host.cache.borrow(job.run_id) as slot:
-            status, taken = _round(host, job, slot)
+            status, taken = _round(host, job, slot, inline=inline)
         if status is not SettleStatus.AGAIN:
             return taken
     logger.warning("workflow_task_starved run_id=%s", job.run_id)
@@ -125,7 +127,7 @@ def run_task(host: WorkflowHost, job: LeasedJob) -> Taken | None:
 
 
 def chain(
-    host: WorkflowHost, taken: Taken, fence: Fence, entry: inbox.Entry
+    host: WorkflowHost, taken: Taken, fence: Fence, entry: InboxEntry
 ) -> Taken | None:
     """Let the outcome of an inline activity be the next task; None if it cannot be.
 
@@ -139,7 +141,7 @@ def chain(
         try:
             length = replay.length
             decision = replay.task([item], at=item.at, identity=host.identity)
-            commit = _commit(host, replay, decision, fence, length=length)
+            commit = _commit(host, replay, decision, fence, length=length, inline=True)
             answer = host.store.exchange([commit])
         except StoreError:
             slot.drop()
@@ -154,7 +156,7 @@ def chain(
 
 
 def _round(
-    host: WorkflowHost, job: LeasedJob, slot: Slot
+    host: WorkflowHost, job: LeasedJob, slot: Slot, *, inline: bool
 ) -> tuple[SettleStatus, Taken | None]:
     """Load the run and do its task once; AGAIN if news came in before a close."""
     loaded = _load(host, job.run_id, slot)
@@ -169,7 +171,9 @@ def _round(
             slot.replay = replay = _new_replay(host, run)
         replay.feed(loaded.events)
         decision = _decide(host, replay, loaded, at, job.attempt)
-        commit = _commit(host, replay, decision, fence, length=run.length)
+        commit = _commit(
+            host, replay, decision, fence, length=run.length, inline=inline
+        )
     except StoreError:
         slot.drop()
         raise
@@ -262,6 +266,7 @@ def _commit(
     fence: Fence,
     *,
     length: int,
+    inline: bool,
 ) -> Commit:
     """Return the one write of a decision."""
     facts = facts_of(host, replay)
@@ -282,7 +287,7 @@ def _commit(
         cancel_activities=tuple(effects.cancel_activities),
         children=tuple(effects.children),
         deliveries=tuple(effects.deliveries),
-        inline=None if close else _inline(host, effects),
+        inline=_inline(host, effects) if inline and not close else None,
         info=_info(replay, decision),
         close=close,
     )

@@ -1,7 +1,5 @@
 """The stored form of events and Temporal's JSON of them."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +13,8 @@ from workflows.engine.history import (
     to_temporal_json,
 )
 from workflows.engine.proto_json import span, span_ms, timestamp, timestamp_ms
-from workflows.engine.workflow_tasks import TaskSplitter
 from workflows.exceptions import InvalidArgumentError
 
-RAW = sorted((Path(__file__).parents[2] / "parity/temporal/golden/raw").glob("*.json"))
 TIMER = {
     "eventId": "1",
     "eventTime": "2026-11-24T08:39:59.225Z",
@@ -86,39 +82,3 @@ def test_times_are_cut_to_milliseconds() -> None:
     assert timestamp_ms("2026-11-24T08:39:59.225762293Z") % 1000 == 225
     assert timestamp(timestamp_ms("2026-11-24T08:39:59Z")) == "2026-11-24T08:39:59Z"
     assert span_ms("0.980889892s") == 980
-
-
-# -- the histories of the real server --------------------------------------------------
-
-
-def real_histories() -> list[Any]:
-    found = []
-    for path in RAW:
-        for n, run in enumerate(json.loads(path.read_text())["runs"]):
-            found.append(pytest.param(run["history"], id=f"{path.stem}-{n}"))
-    return found
-
-
-@pytest.mark.parametrize("history", real_histories())
-def test_a_real_history_comes_back_as_it_was(history: dict[str, Any]) -> None:
-    back = to_temporal_json(from_temporal_json(history))["events"]
-    for ours, theirs in zip(back, history["events"], strict=True):
-        assert ours.pop("eventTime").rstrip("Z")[:23] in theirs["eventTime"]
-        del theirs["taskId"], theirs["eventTime"]
-        assert ours == theirs
-
-
-@pytest.mark.parametrize("history", real_histories())
-def test_a_real_history_splits_into_its_completed_tasks(
-    history: dict[str, Any],
-) -> None:
-    stored = from_temporal_json(history)
-    numbered = [(n, decode_event(one)) for n, one in enumerate(stored, 1)]
-    splitter = TaskSplitter()
-    tasks = list(splitter.split(numbered))
-    joined = [
-        one for task in tasks for one in (*task.told, task.completed, *task.commands)
-    ]
-    assert joined + splitter.tail == numbered
-    for task in tasks:
-        assert task.started[1].type is EventType.WORKFLOW_TASK_STARTED

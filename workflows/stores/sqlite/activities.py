@@ -14,7 +14,7 @@ _FIND = "SELECT n, state FROM jobs WHERE id = ? AND run = ? AND kind = 'activity
 _OF_RUN = "SELECT n, state FROM jobs WHERE run = ? AND kind = 'activity' ORDER BY n"
 _ASK = "UPDATE jobs SET cancel_requested = 1 WHERE n = ?"
 _BEATING = """
-SELECT jobs.n, cancel_requested, created_at, jobs.started_at, deadlines
+SELECT jobs.n, jobs.cancel_requested, created_at, jobs.started_at, deadlines
 FROM jobs JOIN runs ON runs.n = run
 WHERE jobs.id = ? AND token = ? AND state = 'active' AND kind = 'activity'
     AND closed_at IS NULL
