@@ -4,6 +4,7 @@
 payloads and failures of workflows, shaped like `temporalio.converter`.
 """
 
+from workflows.common import RawValue
 from workflows.converter.data import DataConverter, PayloadCodec
 from workflows.converter.failure import DefaultFailureConverter, FailureConverter
 from workflows.converter.json_form import (
@@ -29,7 +30,6 @@ from workflows.converter.payload import (
     JSONPlainPayloadConverter,
     Payload,
     PayloadConverter,
-    RawValue,
     payload_from_json,
     payload_to_json,
 )

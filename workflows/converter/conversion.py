@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.common import RawValue
 from workflows.converter.data import DataConverter
 from workflows.converter.payload import (
     Payload,
     PayloadConverter,
-    RawValue,
     payload_from_json,
     payload_to_json,
 )

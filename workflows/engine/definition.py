@@ -1,12 +1,14 @@
 """Reading workflow classes: what a decorated class says, checked when it is defined."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import Any, get_type_hints
 
+from workflows.engine.datetime_calls import datetime_calls
 from workflows.exceptions import InvalidArgumentError
 
 Function = Callable[..., Any]
@@ -120,7 +122,7 @@ def handler_name(handler: str | Function, attribute: str) -> str:
 @lru_cache(maxsize=4096)
 def argument_hints(function: Function, *, method: bool) -> tuple[Any, ...]:
     """Return a hint (or None) for each positional parameter; a method's self aside."""
-    hints = get_type_hints(function)
+    hints = _hints(function)
     found = positional(function)[1 if method else 0 :]
     return tuple(hints.get(parameter.name) for parameter in found)
 
@@ -128,8 +130,16 @@ def argument_hints(function: Function, *, method: bool) -> tuple[Any, ...]:
 @lru_cache(maxsize=4096)
 def result_hint(function: Function) -> Any:
     """Return the hint of what a function returns, or None."""
-    hint = get_type_hints(function).get("return")
+    hint = _hints(function).get("return")
     return None if hint is type(None) else hint
+
+
+def _hints(function: Function) -> Mapping[str, Any]:
+    """Return hints; none if a name in them is known to type checkers only."""
+    try:
+        return get_type_hints(function)
+    except NameError:
+        return {}
 
 
 def positional(function: Function) -> list[inspect.Parameter]:
@@ -180,6 +190,9 @@ def define(
     if problems:
         msg = f"{cls.__qualname__} is no workflow: {'; '.join(problems)}"
         raise InvalidArgumentError(msg)
+    for site in datetime_calls(cls):
+        msg = f"{site} is not the same when it is replayed; use workflow.now()"
+        warnings.warn(msg, RuntimeWarning, stacklevel=4)
     setattr(cls, DEFINITION, definition)
     setattr(run, DEFINITION, definition)
 

@@ -13,13 +13,13 @@ from workflows.engine.instance.context import in_workflow
 from workflows.engine.instance.errors import (
     ContinueAsNewError,
     ForbiddenCallError,
-    NondeterminismError,
     NotInWorkflowError,
     ReadOnlyContextError,
     UnfinishedSignalHandlersWarning,
 )
 from workflows.engine.instance.external import ExternalWorkflowHandle
 from workflows.engine.instance.info import Info, ParentInfo, RootInfo
+from workflows.engine.nondeterminism import NondeterminismError
 from workflows.workflow import unsafe
 from workflows.workflow.activities import (
     ActivityCancellationType,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -452,3 +452,34 @@ def test_an_activity_that_nobody_started_fails_the_task() -> None:
     driver.start()
     with pytest.raises(RuntimeError, match="no activity 9"):
         driver.send(activity_done(9))
+
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@workflow.defn
+class UnknownHint:
+    def __init__(self) -> None:
+        self.got: Any = None
+
+    @workflow.run
+    async def run(self) -> Any:
+        await workflow.wait_condition(lambda: self.got is not None)
+        return self.got
+
+    @workflow.signal
+    def take(self, value: "Decimal") -> None:
+        self.got = value
+
+
+def test_a_hint_that_only_type_checkers_know_loses_no_signal() -> None:
+    driver = Driver(UnknownHint)
+    driver.start()
+    assert result(driver.send(signal("take", 5))) == 5
+
+
+def test_no_warning_comes_of_a_replay() -> None:
+    driver = Driver(SlowHandlers, False)
+    driver.start(replaying=True)
+    assert result(driver.send(signal("work"), replaying=True)) is False

@@ -138,8 +138,10 @@ class NoTimeout:
         await workflow.execute_activity(greet, "x")
 
 
-def test_an_activity_without_a_timeout_is_refused_by_name() -> None:
-    with pytest.raises(InvalidArgumentError, match="greet: set start_to_close"):
+def test_an_activity_without_a_timeout_that_ends_it_is_refused() -> None:
+    with pytest.raises(
+        InvalidArgumentError, match="must have start_to_close_timeout or"
+    ):
         Driver(NoTimeout).start()
 
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import builtins
+import datetime as dt
 import importlib
 import io
 import logging
@@ -17,12 +18,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import date
+from time import monotonic as by_name
 from typing import Any
 
 import pytest
 
 from tests.unit.workflow.driver import Driver, result
 from workflows import workflow
+from workflows.engine.datetime_calls import datetime_calls
 from workflows.engine.instance import guards
 
 
@@ -37,6 +41,7 @@ def run_nothing() -> None:
 CALLS: dict[str, Callable[[], Any]] = {
     "time.time": lambda: time.time(),
     "time.monotonic": lambda: time.monotonic(),
+    "monotonic": lambda: by_name(),
     "time.perf_counter": lambda: time.perf_counter(),
     "time.sleep": lambda: time.sleep(0),
     "random.random": lambda: random.random(),
@@ -158,3 +163,30 @@ def test_a_guarded_function_binds_to_no_self_as_a_builtin_does() -> None:
 
     assert Holder().clock() > 0  # type: ignore[misc]
     assert 0 <= Holder().draw() < 1
+
+
+def reads_the_clock() -> None:
+    class Clock:
+        async def run(self) -> None:
+            self.at = [dt.datetime.now(dt.UTC)]
+            self.later = [date.today() for _ in range(2)]  # noqa: DTZ011
+            self.fine = dt.timedelta(1), workflow.now()
+
+    sites = datetime_calls(Clock)
+    line = Clock.run.__code__.co_firstlineno
+    assert sites == [
+        f"{__file__}:{line + 1}: datetime.now()",
+        f"{__file__}:{line + 2}: date.today()",
+    ]
+
+
+def test_datetime_now_is_found_when_the_class_is_defined() -> None:
+    reads_the_clock()
+    with pytest.warns(RuntimeWarning, match=r"use workflow\.now"):
+        workflow.defn(ReadsClock)
+
+
+class ReadsClock:
+    @workflow.run
+    async def run(self) -> str:
+        return str(dt.datetime.now(dt.UTC))

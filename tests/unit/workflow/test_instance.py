@@ -110,7 +110,8 @@ def test_queries_are_answered_by_methods_and_by_handlers_set_at_run_time(
 def test_an_unknown_query_names_the_known_ones(asked: Driver) -> None:
     expected = (
         "Query handler for 'nope' expected but not found, known queries: "
-        r"\[__stack_trace __temporal_workflow_metadata ask async bad late suspends\]"
+        r"\[__enhanced_stack_trace __stack_trace __temporal_workflow_metadata "
+        r"ask async bad late suspends\]"
     )
     with pytest.raises(ApplicationError, match=expected):
         asked.query("nope")
@@ -139,6 +140,16 @@ def test_the_stack_trace_query_shows_where_each_task_waits(asked: Driver) -> Non
     trace = asked.query("__stack_trace")
     assert "Stack for run" in trace
     assert f'File "{__file__}"' in trace
+
+
+def test_the_enhanced_stack_trace_query_tells_the_same_as_data(asked: Driver) -> None:
+    query = Query(query_id="q", name="__enhanced_stack_trace", arguments=())
+    (answer,) = asked.send(query)
+    assert isinstance(answer, QueryResult)
+    assert answer.result is not None
+    (stack,) = json.loads(b64decode(answer.result["data"]))["stacks"]
+    authors = [each for each in stack["locations"] if not each["internalCode"]]
+    assert [each["filePath"] for each in authors] == [__file__]
 
 
 def test_the_metadata_query_lists_what_can_be_asked_and_sent(asked: Driver) -> None:

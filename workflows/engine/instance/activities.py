@@ -185,9 +185,8 @@ class Activities:
             InvalidArgumentError: neither of the two timeouts that end it is set.
         """
         if not call.schedule_to_close and not call.start_to_close:
-            msg = (
-                f"activity {call.name}: set start_to_close_timeout or "
-                "schedule_to_close_timeout"
+            msg = (  # Temporal's text, which workflows may return
+                "Activity must have start_to_close_timeout or schedule_to_close_timeout"
             )
             raise InvalidArgumentError(msg)
         operation = _Operation(self, call)

@@ -4,10 +4,6 @@ from workflows.engine.commands import ContinueAsNew
 from workflows.exceptions import WorkflowsError
 
 
-class NondeterminismError(WorkflowsError):
-    """The code does not do what the history says that it did."""
-
-
 class ReadOnlyContextError(WorkflowsError):
     """A query tried to change the workflow."""
 

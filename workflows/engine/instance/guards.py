@@ -2,9 +2,9 @@
 
 `install` wraps functions of the standard library once per process. A wrapper looks
 whether this thread runs workflow code; if not, it only passes the call on. Calls of
-imports, logging and warnings pass, and those inside `passing_through`. A name that was
-bound before (`from time import time`) and methods of C types (`datetime.now`) cannot be
-wrapped.
+imports, logging and warnings pass, and those inside `passing_through`. Names that a
+module of workflows bound before (`from time import time`) are wrapped by `cover`;
+methods of C types cannot be (see `workflows.engine.datetime_calls`).
 """
 
 import asyncio
@@ -100,6 +100,7 @@ FORBIDDEN: tuple[tuple[Any, Sequence[str], str], ...] = (
 _passing: ContextVar[bool] = ContextVar("workflow_guards_pass", default=False)
 _lock = threading.Lock()
 _originals: dict[str, Callable[..., Any]] = {}
+_guards: dict[int, Any] = {}  # by the id of the original
 
 
 @contextmanager
@@ -134,8 +135,17 @@ def install() -> None:
                     guard: Any = _guarded(original, label, instead)
                     if not isinstance(holder, type):
                         guard = staticmethod(guard)  # as a builtin, it binds to no self
+                        _guards[id(original)] = guard
                     setattr(holder, name, guard)
                     _originals[label] = original
+
+
+def cover(namespace: dict[str, Any]) -> None:
+    """Wrap what a module bound by name before `install`; a repeat does nothing."""
+    for name, value in list(namespace.items()):
+        guard = _guards.get(id(value))
+        if guard is not None:
+            namespace[name] = guard
 
 
 def _guarded(

@@ -39,7 +39,8 @@ from workflows.engine.instance.patches import Patches
 from workflows.engine.instance.reports import (
     await_site,
     interactions,
-    metadata_payload,
+    message_payload,
+    stack_locations,
     stack_traces,
 )
 from workflows.engine.instance.streams import Streams
@@ -48,7 +49,6 @@ from workflows.exceptions import FailureError
 logger = logging.getLogger("workflows.engine")
 TERMINAL: tuple[type[Any], ...] = get_args(TerminalCommand)
 TEARDOWN_STEPS = 10_000  # callbacks; code that goes on after that is cut off
-STACK_TRACE, METADATA = "__stack_trace", "__temporal_workflow_metadata"
 
 
 class TeardownLimit(BaseException):
@@ -62,6 +62,7 @@ class Instance:
         self, definition: Definition, start: Initialize, options: InstanceOptions
     ) -> None:
         guards.install()
+        guards.cover(definition.run.__globals__)
         self.core = core = Core(self, definition, start, options)
         self.object: Any = None  # of the author's class
         self.streams = Streams(start.seed)
@@ -72,7 +73,12 @@ class Instance:
         self.attributes = Attributes(core)
         self.signals = Signals(core)
         self.queries = Queries(
-            core, {STACK_TRACE: self._stack_trace, METADATA: self._metadata}
+            core,
+            {
+                "__stack_trace": self._stack_trace,
+                "__enhanced_stack_trace": self._stack_locations,
+                "__temporal_workflow_metadata": self._metadata,
+            },
         )
         self.current_details = ""
         self._arguments: list[Any] = []
@@ -85,7 +91,8 @@ class Instance:
         """See the protocol."""
         self._context.run(self._activate, activation)
         commands = self.core.take_commands()
-        if any(isinstance(command, TERMINAL) for command in commands):
+        ended = any(isinstance(command, TERMINAL) for command in commands)
+        if ended and not activation.replaying:
             self.signals.warn_unfinished()
         return commands
 
@@ -204,6 +211,10 @@ class Instance:
         traces = stack_traces(self.core.loop.tasks)
         return self.core.conversion.to_payloads([traces])[0]
 
+    def _stack_locations(self) -> Payload:
+        form = stack_locations(self.core.loop.tasks)
+        return message_payload(form, "temporal.api.sdk.v1.EnhancedStackTrace")
+
     def _metadata(self) -> Payload:
         form = {
             "definition": {
@@ -214,7 +225,7 @@ class Instance:
             },
             "currentDetails": self.current_details,
         }
-        return metadata_payload(form, "temporal.api.sdk.v1.WorkflowMetadata")
+        return message_payload(form, "temporal.api.sdk.v1.WorkflowMetadata")
 
     # -- inside and out ---------------------------------------------------------------
 

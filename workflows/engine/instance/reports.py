@@ -37,7 +37,28 @@ def stack_traces(tasks: "Iterable[asyncio.Task[Any]]") -> str:
     return "\n\n".join(blocks)
 
 
-def metadata_payload(form: dict[str, Any], message: str) -> Payload:
+def stack_locations(tasks: "Iterable[asyncio.Task[Any]]") -> dict[str, Any]:
+    """Return the same as data, as Temporal's EnhancedStackTrace, without sources."""
+    return {
+        "sdk": {"name": "huey-workflows"},
+        "stacks": [
+            {
+                "locations": [
+                    {
+                        "filePath": frame.f_code.co_filename,
+                        "line": frame.f_lineno,
+                        "functionName": frame.f_code.co_name,
+                        "internalCode": not _is_authors(frame),
+                    }
+                    for frame in _frames(task)
+                ]
+            }
+            for task in tasks
+        ],
+    }
+
+
+def message_payload(form: dict[str, Any], message: str) -> Payload:
     """Return a payload as Temporal's tools expect it of a proto message."""
     return {
         "metadata": {
