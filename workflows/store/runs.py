@@ -108,8 +108,9 @@ class Close:
 
     `events` are appended last. `outcome` goes to the parent's inbox, if it has one and
     that is open. `jobs` are enqueued. `next_run` is created and becomes the current
-    run; with `carry`, the inbox moves to it in order (only signals can be there:
-    see Commit). `next_run.workflow_id` is the run's own.
+    run; with `carry`, the signals in the inbox move to it, in order and with their
+    times, behind its own `inbox` (a Commit sees to it that nothing else is there).
+    `next_run.workflow_id` is the run's own.
     """
 
     status: RunStatus
@@ -288,7 +289,7 @@ class PendingWork:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """A page of runs, newest start first; `cursor` continues after it."""
+    """A page of runs; `cursor` continues after it, None at the end."""
 
     runs: tuple[RunRecord, ...]
     cursor: str | None
