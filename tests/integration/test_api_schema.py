@@ -56,7 +56,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def test_every_answer_is_as_described(
     api: ApiServer, names: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "schemathesis.toml").write_text(CONFIG.replace("[parameters]\n", "[parameters]\n" + names))
+    config = CONFIG.replace("[parameters]\n", f"[parameters]\n{names}")
+    (tmp_path / "schemathesis.toml").write_text(config)
     url = f"http://127.0.0.1:{api.port}/openapi.json"
     command = ("schemathesis.cli", "run", url, "--max-examples", "15", "--no-color")
     run = subprocess.run(
