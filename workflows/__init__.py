@@ -8,7 +8,7 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-if not (Path(__file__).parent / "store.py").is_file():  # pragma: no cover
+if not (Path(__file__).parent / "store" / "protocol.py").is_file():  # pragma: no cover
     msg = (
         f"{__file__} is not the 'workflows' package of huey-workflows; another "
         "distribution overwrote it. Uninstall that one, then reinstall this one."

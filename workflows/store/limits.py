@@ -1,0 +1,6 @@
+"""Numbers of the contract that every adapter keeps."""
+
+REQUEST_MEMORY_MS = 15 * 60 * 1000  # request ids are remembered at least so long
+MAX_STEP = 1000  # records that one bounded step touches at most
+MAX_RELEASES = 10  # started releases after which the next one counts as a stall
+MAX_HISTORY = 100  # attempts kept per job; older ones are dropped first

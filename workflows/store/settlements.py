@@ -1,0 +1,153 @@
+"""Settlements: the ends of leases, and what is written together with them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from workflows.engine.states import DeadReason, JobState
+from workflows.store.claims import LeasedJob
+from workflows.store.jobs import NewJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A value of space `result`, written with a settlement (Huey's results)."""
+
+    key: str
+    value: bytes
+    ttl_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """One member of a fan-in ends; the last one enqueues `job` (a Huey chord).
+
+    The member's `value` is kept in space `join` as `{key}:{index}`, counted once per
+    index however often it is reported; the first report of an index wins.
+    """
+
+    key: str
+    index: int
+    size: int
+    value: bytes
+    job: NewJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The end of one lease, fenced by (job_id, token). Use a subclass.
+
+    `jobs` are enqueued, `values` written, `join` reported and all locks of the lease
+    freed in the same write. Follow-up jobs whose id or dedup_id is taken are skipped
+    (what the end of this job frees, and the id of a record not kept, is not taken).
+    A lease that ran out holds until it is swept.
+
+    If somebody asked to cancel the job, a Retry or Release (and a stall) does not make
+    it pending again: it ends as by Cancel (a Retry's `linger` holds).
+    """
+
+    job_id: str
+    token: str
+    jobs: tuple[NewJob, ...] = ()
+    values: tuple[Value, ...] = ()
+    join: Join | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete(Settlement):
+    """The job is done. Spends the attempt. `remove`: keep no record of it."""
+
+    result: bytes | None = None
+    remove: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Settlement):
+    """Run it again `delay_ms` from now (or at `run_at`).
+
+    `spend=False` (RetryAfter, Snooze): the attempt is not counted. `linger`: the
+    function still runs (a timeout in a thread): this token's place in the queue's
+    concurrency and its locks stay held until `Return`, or until its lease, which
+    `renew` still extends, runs out and is swept (without a stall).
+    """
+
+    failure: bytes = b""  # JSON of engine.failure.Failure; empty: none
+    delay_ms: int = 0
+    run_at: int | None = None
+    spend: bool = True
+    linger: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bury(Settlement):
+    """The job is dead: it becomes a dead letter of its queue. Spends the attempt.
+
+    `spend=False` for what never ran (undecodable, unknown type): no attempt counted,
+    no run measured, but listed in the history. `remove`: keep no record of it
+    (`remove_on_fail=True`); it is counted all the same. `linger`: as in Retry.
+    """
+
+    failure: bytes
+    reason: DeadReason
+    spend: bool = True
+    remove: bool = False
+    linger: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return(Settlement):
+    """The function of a lingering token returned: free its place and its locks.
+
+    Status OK, also on repeats and when nothing lingers; the job's state is not touched.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release(Settlement):
+    """Give it back: waiting again with its old priority and place, no attempt spent.
+
+    `started=False`: it had only been buffered; its rate-limit slot is refunded (if the
+    window of its claim is still open) and nothing is recorded, its `ready_at` stays.
+    `started=True`: counted; after MAX_RELEASES of these each further one counts as a
+    release and as a stall too (and may make it dead, as in `sweep`).
+    """
+
+    started: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Settlement):
+    """The job was cancelled while it ran (or was found revoked). State cancelled.
+
+    Spends no attempt; the run is listed in the history.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire(Settlement):
+    """The job was found expired after its claim. State expired; no attempt."""
+
+
+class SettleStatus(StrEnum):
+    """What became of one settlement."""
+
+    OK = "ok"
+    ALREADY = "already"  # this token settled this job before; nothing was changed
+    LOST = "lost"  # the token does not hold the job; nothing was changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """The answer of `exchange`: one status per settlement, and the granted jobs.
+
+    `next_in_ms`: when a claim that got less than it asked for should look again at the
+    latest because of a due time, a rate window or a block; None: nothing is known.
+    `revocations`: some value of space `revoked` exists (Huey's revoke keys).
+    `states`: per settlement, the state that the job is in now (None unless OK).
+    """
+
+    statuses: tuple[SettleStatus, ...]
+    states: tuple[JobState | None, ...]
+    jobs: tuple[LeasedJob, ...]
+    now: int
+    next_in_ms: int | None = None
+    revocations: bool = False
