@@ -21,7 +21,7 @@ def _new_id() -> str:
 
 def _application() -> Application:
     settings = load_settings()
-    client = JobClient(huey.store, huey.job_types, _new_id)
+    client = JobClient(huey.store, huey.job_types, _new_id, huey.converter)
     return create_app(
         client,
         new_id=_new_id,

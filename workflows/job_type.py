@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from workflows import converter
-from workflows.converter import payload_error
+from workflows.converter import Converter, payload_error
 from workflows.engine.retry import RetryRule
 from workflows.exceptions import InvalidArgumentError, PayloadError
 from workflows.store import NewJob, QueueLimits
@@ -46,13 +46,16 @@ class JobType:
     keep_completed: Retention = KEEP_COMPLETED
     keep_failed: Retention = KEEP_ALL
     is_async: bool = False
+    converter: Converter = converter.DEFAULT
 
     def encode(self, payload: Any) -> bytes:
         """Validate a payload (a model, or the fields of one) and return its JSON.
 
-        What is returned is known to decode. Raises:
+        What is returned is known to decode, and not sealed yet (`converter.seal`).
+
+        Raises:
             PayloadError: it does not validate, cannot be stored, or is over the
-                limits of `workflows.converter`; `path` names the first fault.
+                limits of the converter; `path` names the first fault.
         """
         if self.payload is None:
             msg = f"job type {self.name!r} has no payload model; call its Huey task"
@@ -61,7 +64,7 @@ class JobType:
             model = self.payload.model_validate(payload)
         except ValidationError as error:
             raise payload_error(error) from None
-        data = converter.encode(model)
+        data = self.converter.to_json(model)
         if b"null" in data:  # older code may not know a field that nobody set
             text = model.model_dump_json(by_alias=True, exclude_none=True)
             if self._is(model, text.encode()):
@@ -76,7 +79,7 @@ class JobType:
             return False
 
     def decode(self, data: bytes) -> BaseModel:
-        """Return the payload model of a stored job. Raises PayloadError."""
+        """Return the model of a payload's opened JSON. Raises PayloadError."""
         if self.payload is None:
             msg = f"job type {self.name!r} has no payload model"
             raise InvalidArgumentError(msg)

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from workflows.engine.payload import DEFAULT_MAX_BYTES, LARGEST_MAX_BYTES
 from workflows.exceptions import SettingsError
 from workflows.store import StoreOptions
 from workflows.telemetry import LogFormat, mask
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     namespace: str = Field("workflows", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     imports: CommaList = ("workflows.jobs",)
     allow: CommaList = ()
+    max_payload: int = Field(DEFAULT_MAX_BYTES, ge=1024, le=LARGEST_MAX_BYTES)
+    payload_codec: str | None = None
     lease: float = Field(30.0, ge=1, le=3600)
     api_bind: str = "127.0.0.1:8000"
     api_workers: int = Field(2, ge=1, le=64)
@@ -97,6 +100,15 @@ class Settings(BaseSettings):
             if not _MODULE.fullmatch(name):
                 msg = f"{name!r} is not the name of a module (as in my.jobs,my.tasks)"
                 raise ValueError(msg)
+        return value
+
+    @field_validator("payload_codec")
+    @classmethod
+    def _codec_is_named(cls, value: str | None) -> str | None:
+        module, _, name = (value or "").partition(":")
+        if value and not (_MODULE.fullmatch(module) and name.isidentifier()):
+            msg = f"{value!r} is not module:name (as in my.codecs:vault)"
+            raise ValueError(msg)
         return value
 
     @field_validator("allow")

@@ -166,6 +166,13 @@ def test_wrong_settings_of_the_jobs_do_the_same(name: str, tmp_path: Path) -> No
     assert lines[-2:] == ["Wrong settings", "WHATSAPP_MAX_MPS"]
 
 
+@pytest.mark.parametrize("name", ["consumer", "api"])
+def test_a_codec_that_is_not_there_does_the_same(name: str, tmp_path: Path) -> None:
+    setting = {"WORKFLOWS_PAYLOAD_CODEC": "no.such:codec"}
+    lines = refusal(PROGRAMS[name], tmp_path, setting)
+    assert lines[-2:] == ["Wrong settings", "WORKFLOWS_PAYLOAD_CODEC"]
+
+
 def refusal(
     program: tuple[str, ...], folder: Path, settings: dict[str, str]
 ) -> list[str]:

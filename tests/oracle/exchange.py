@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from tests.oracle.memory import Job, Lease, Queue, Stored, check_jobs, check_text, due
+from tests.oracle.memory import Job, Lease, Queue, Stored, due
 from tests.oracle.upkeep import Upkeep
 from tests.oracle.values import Values
 from workflows.engine.states import JobState
-from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_RELEASES,
     Bury,
@@ -26,6 +25,7 @@ from workflows.store import (
     Settlement,
     SettleStatus,
 )
+from workflows.stores import validation
 
 
 class Exchange(Values, Upkeep):
@@ -34,15 +34,7 @@ class Exchange(Values, Upkeep):
     def exchange(
         self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
     ) -> Exchanged:
-        for settlement in settlements:
-            follow_ups = [*settlement.jobs]
-            if settlement.join:
-                follow_ups.append(settlement.join.job)
-            check_jobs(follow_ups)
-            if isinstance(settlement, Retry):
-                due(0, settlement.delay_ms, settlement.run_at)
-        if claim is not None:
-            check_claim(claim)
+        validation.check_exchange(settlements, claim)
         answers = [self._settle(settlement) for settlement in settlements]
         granted = [] if claim is None else self._claim(claim)
         return Exchanged(
@@ -57,6 +49,7 @@ class Exchange(Values, Upkeep):
     def renew(
         self, owner: str, leases: Sequence[tuple[str, str]], *, lease_ms: int
     ) -> Renewed:
+        validation.check_renew(leases, lease_ms)
         lost, cancel = [], []
         for pair in leases:
             lease = self._lease(pair)
@@ -287,13 +280,6 @@ class Exchange(Values, Upkeep):
                 assert queue.window_start is not None
                 times.append(queue.window_start + (queue.limits.rate_ms or 0))
         return max(0, min(times) - now) if times else None
-
-
-def check_claim(claim: Claim) -> None:
-    """Refuse a claim without an id, or with numbers that mean nothing."""
-    check_text(claim.id)
-    if min(claim.slots, claim.prefetch, claim.suspects) < 0 or claim.lease_ms < 1:
-        raise InvalidArgumentError("a claim of less than nothing")
 
 
 def leased(job: Job) -> LeasedJob:

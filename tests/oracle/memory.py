@@ -1,15 +1,13 @@
 """What the oracle remembers, and the few moves that every operation is made of."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workflows.engine.histogram import bucket
 from workflows.engine.states import LIVE, PENDING, DeadReason, JobState
-from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import (
     MAX_HISTORY,
-    MAX_STEP,
     Attempt,
     Enqueued,
     EnqueueStatus,
@@ -21,7 +19,6 @@ from workflows.store import (
 )
 
 MINUTE_MS = 60_000
-MAX_INTEGER = 2**53
 
 
 @dataclass(slots=True)
@@ -285,51 +282,7 @@ class Memory:
 
 def due(now: int, delay_ms: int, run_at: int | None) -> int:
     """The time that a delay or a due time means."""
-    if delay_ms and run_at is not None:
-        raise InvalidArgumentError("set delay_ms or run_at, not both")
     return now + delay_ms if run_at is None else run_at
-
-
-def check_jobs(jobs: Iterable[NewJob]) -> None:
-    """Refuse jobs that are not acceptable."""
-    jobs = list(jobs)
-    if len(jobs) > MAX_STEP:
-        raise InvalidArgumentError(f"more than {MAX_STEP} jobs")
-    for job in jobs:
-        names = [job.id, job.queue, job.type]
-        if job.dedup_id is not None:
-            names.append(job.dedup_id)
-        for name in names:
-            check_text(name)
-        if not math.isfinite(job.priority):
-            raise InvalidArgumentError("a priority is a finite number")
-        numbers = (job.delay_ms, job.run_at or 0, job.expires_ms or 0, job.max_stalls)
-        if any(abs(number) > MAX_INTEGER for number in numbers):
-            raise InvalidArgumentError("a number that not every engine keeps")
-        due(0, job.delay_ms, job.run_at)
-
-
-def check_text(text: str) -> None:
-    """Refuse what is empty, holds NUL, or has no UTF-8 form."""
-    if not text or "\0" in text:
-        raise InvalidArgumentError("a name is empty or holds NUL")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgumentError("a name is not text") from None
-
-
-def check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_STEP:
-        raise InvalidArgumentError(f"limit is 1 to {MAX_STEP}")
-
-
-def check_limits(limits: QueueLimits) -> None:
-    numbers = (limits.concurrency, limits.rate_max, limits.rate_ms)
-    if any(number is not None and number < 1 for number in numbers):
-        raise InvalidArgumentError("limits are at least 1")
-    if (limits.rate_max is None) != (limits.rate_ms is None):
-        raise InvalidArgumentError("a rate needs both rate_max and rate_ms")
 
 
 def check_pending(job: Job) -> None:

@@ -8,14 +8,11 @@ from tests.oracle.memory import (
     Job,
     Memory,
     Queue,
-    check_jobs,
-    check_limit,
-    check_limits,
     check_pending,
     due,
 )
-from workflows.engine.states import LIVE, TERMINAL, JobState
-from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.engine.states import LIVE, JobState
+from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import (
     MAX_STEP,
     FireStatus,
@@ -24,6 +21,7 @@ from workflows.store import (
     Schedule,
     Step,
 )
+from workflows.stores import validation
 
 
 class JobOperators(Memory):
@@ -43,6 +41,7 @@ class JobOperators(Memory):
     def reschedule(
         self, job_id: str, *, delay_ms: int = 0, run_at: int | None = None
     ) -> JobState:
+        validation.check_due(delay_ms, run_at)
         when = due(self.now(), delay_ms, run_at)
         job = self._found(job_id)
         check_pending(job)
@@ -79,20 +78,20 @@ class JobOperators(Memory):
         return sorted(jobs, key=lambda job: (job.finished_at or 0, job.new.id))
 
     def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
-        check_limit(limit)
+        validation.check_limit(limit)
         dead = self._ended(queue, JobState.FAILED)
         for job in dead[:limit]:
             self._revive(job)
         return Step(len(dead[:limit]), len(dead) > limit)
 
     def clean(self, queue: str, *, limit: int = MAX_STEP) -> Step:
-        check_limit(limit)
+        validation.check_limit(limit)
         return self._delete(self._ended(queue, JobState.FAILED), limit)
 
     def drain(
         self, queue: str, *, delayed: bool = False, limit: int = MAX_STEP
     ) -> Step:
-        check_limit(limit)
+        validation.check_limit(limit)
         states = (JobState.WAITING, JobState.DELAYED)[: 2 if delayed else 1]
         return self._delete(self._in_state(*states, queue=queue), limit)
 
@@ -105,9 +104,7 @@ class JobOperators(Memory):
         keep: int | None,
         limit: int = MAX_STEP,
     ) -> Step:
-        check_limit(limit)
-        if state not in TERMINAL:
-            raise InvalidArgumentError(f"{state} is not a terminal state")
+        validation.check_prune(state, age_ms, keep, limit)
         ended = self._ended(queue, state)
         surplus = 0 if keep is None else max(0, len(ended) - keep)
         oldest = None if age_ms is None else self.now() - age_ms
@@ -129,12 +126,12 @@ class QueueOperators(Memory):
     """Settings of queues."""
 
     def declare_queue(self, queue: str, limits: QueueLimits) -> None:
-        check_limits(limits)
+        validation.check_queue(queue, limits)
         self._queues.setdefault(queue, Queue()).declared = limits
 
     def set_limits(self, queue: str, limits: QueueLimits | None) -> None:
         if limits is not None:
-            check_limits(limits)
+            validation.check_limits(limits)
         self._known(queue).override = limits
 
     def pause(self, queue: str, *, by: str = "") -> None:
@@ -150,6 +147,7 @@ class ScheduleOperators(Memory):
     """Schedules and their firing."""
 
     def upsert_schedule(self, schedule: Schedule) -> None:
+        validation.check_schedule(schedule)
         old = self._schedules.get(schedule.id)
         self._schedules[schedule.id] = replace(
             schedule,
@@ -171,7 +169,7 @@ class ScheduleOperators(Memory):
         jobs: Sequence[NewJob],
         skip_overlap: bool = False,
     ) -> FireStatus:
-        check_jobs(jobs)
+        validation.check_firing(slot, next_at, jobs)
         schedule = self._schedules.get(schedule_id)
         if schedule is None or schedule.paused or schedule.next_at != slot:
             return FireStatus.MISSED

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 
-from tests.oracle.memory import Job, Memory, check_limit
+from tests.oracle.memory import Job, Memory
 from workflows.engine.states import LIVE, TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import JobPage, JobRecord, Minute, QueueInfo
+from workflows.stores import validation
 
 
 class Reads(Memory):
@@ -19,7 +20,7 @@ class Reads(Memory):
     def list_jobs(
         self, queue: str, state: JobState, *, limit: int = 50, cursor: str | None = None
     ) -> JobPage:
-        check_limit(limit)
+        validation.check_limit(limit)
         jobs = sorted(self._in_state(state, queue=queue), key=position)
         if state in TERMINAL:
             jobs.reverse()
@@ -78,6 +79,7 @@ class Reads(Memory):
         return min((job.ready_at for job in heads.values()), default=None)
 
     def series(self, queue: str, *, since_minute: int) -> list[Minute]:
+        validation.check_minute(since_minute)
         if queue not in self._queues:
             return []
         minutes = sorted(self._queues[queue].minutes.items())

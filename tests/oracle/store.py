@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from tests.oracle.exchange import Exchange
-from tests.oracle.memory import check_jobs
 from tests.oracle.operators import JobOperators, QueueOperators, ScheduleOperators
 from tests.oracle.reads import Reads
 from workflows.store import Enqueued, NewJob
+from workflows.stores import validation
 
 
 class OracleStore(
@@ -23,9 +23,9 @@ class OracleStore(
     """
 
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
+        validation.check_enqueue(jobs, request_id)
         if request_id in self._requests:
             return list(self._requests[request_id])
-        check_jobs(jobs)
         answers = [self._insert(new) for new in jobs]
         self._requests[request_id] = tuple(answers)
         return answers

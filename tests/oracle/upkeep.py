@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tests.oracle.memory import Job, Lease, Memory, check_limit
+from tests.oracle.memory import Job, Lease, Memory
 from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_STEP, Swept, WorkerInfo
+from workflows.stores import validation
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -15,7 +16,7 @@ class Upkeep(Memory):
     """What somebody has to call again and again."""
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
-        check_limit(limit)
+        validation.check_sweep(interval_ms, limit)
         now, swept = self.now(), list[Swept]()
         gap = self._swept_at is None or now - self._swept_at > 2 * interval_ms
         if gap:
@@ -63,7 +64,7 @@ class Upkeep(Memory):
         return Swept(job.new.id, job.new.queue, job.new.type, outcome)
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
-        check_limit(limit)
+        validation.check_limit(limit)
         now = self.now()
         delayed = self._in_state(JobState.DELAYED)
         delayed.sort(key=lambda job: (job.run_at or 0, job.place))
@@ -75,7 +76,7 @@ class Upkeep(Memory):
         return len(due), next_in
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:
-        check_limit(limit)
+        validation.check_limit(limit)
         now = self.now()
         over = [
             job
@@ -90,7 +91,7 @@ class Upkeep(Memory):
     def bury_unknown(
         self, *, grace_ms: int, interval_ms: int, limit: int = MAX_STEP
     ) -> list[str]:
-        check_limit(limit)
+        validation.check_bury_unknown(grace_ms, interval_ms, limit)
         now = self.now()
         if self._unknown_at is None or now - self._unknown_at > 2 * interval_ms:
             self._unknown_since.clear()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tests.oracle.memory import Memory, Stored
 from workflows.exceptions import InvalidArgumentError
+from workflows.stores import validation
 
 
 class Values(Memory):
@@ -19,6 +20,7 @@ class Values(Memory):
     def put_value(
         self, space: str, key: str, value: bytes, *, ttl_ms: int | None = None
     ) -> None:
+        validation.check_ttl(ttl_ms)
         until = None if ttl_ms is None else self.now() + ttl_ms
         self._values[space, key] = Stored(value, until)
 
@@ -31,6 +33,7 @@ class Values(Memory):
         ttl_ms: int | None = None,
         lease: tuple[str, str] | None = None,
     ) -> bool:
+        validation.check_ttl(ttl_ms)
         if self._live(space, key):
             return False
         if lease is not None and self._lease(lease) is None:
@@ -60,6 +63,7 @@ class Values(Memory):
             del self._values[pair]
 
     def increment(self, space: str, key: str, amount: int = 1) -> int:
+        validation.check_amount(amount)
         stored = self._live(space, key) or Stored(b"0")
         try:
             number = int(stored.value) + amount

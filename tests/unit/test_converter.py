@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypedDict, TypeVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from workflows import converter
-from workflows.converter import Converter, decode, encode
+from workflows.converter import Converter, decode, encode, load_codec
 from workflows.engine.payload import DEFAULT_MAX_BYTES, LARGEST_MAX_BYTES, MAX_DEPTH
 from workflows.exceptions import InvalidArgumentError, PayloadError
 
@@ -123,8 +124,14 @@ def test_the_size_limit_is_exact() -> None:
     assert decode(encode(largest)) == largest
     with pytest.raises(PayloadError, match="262144 bytes"):
         encode(largest + "x")
-    with pytest.raises(PayloadError, match="262144 bytes"):
-        decode(f'"{largest}x"'.encode())
+
+
+def test_what_was_accepted_under_a_higher_limit_is_still_read() -> None:
+    small, large = Converter(10), Converter(LARGEST_MAX_BYTES)
+    assert small.decode(large.encode("x" * 100)) == "x" * 100
+    assert small.decode_tagged(large.encode_tagged("x" * 100)) == "x" * 100
+    with pytest.raises(PayloadError, match="larger than 2097152 bytes"):
+        small.decode(b" " * (LARGEST_MAX_BYTES + 1))
 
 
 def test_the_size_limit_can_be_set_up_to_2_mib() -> None:
@@ -462,6 +469,41 @@ def test_a_codec_refuses_what_it_did_not_seal() -> None:
     for function in read:
         with pytest.raises(PayloadError, match="not sealed"):
             function(b"{}")
+
+
+@pytest.mark.parametrize("wrong", [Reversed, object(), "sealed"])
+def test_what_is_no_codec_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="object with encode and decode"):
+        Converter(codec=wrong)
+
+
+def test_a_codec_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "squeeze_for_tests.py").write_text(
+        "import zlib\n"
+        "class Squeeze:\n"
+        "    encode = staticmethod(zlib.compress)\n"
+        "    decode = staticmethod(zlib.decompress)\n"
+        "codec = Squeeze()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    squeezed = Converter(codec=load_codec("squeeze_for_tests:codec"))
+    assert squeezed.decode(squeezed.encode("x" * 1000)) == "x" * 1000
+    assert len(squeezed.encode("x" * 1000)) < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("no_such_module:codec", "there is no 'no_such_module:codec'"),
+        ("workflows.converter:nothing", "there is no 'workflows.converter:nothing'"),
+        ("workflows.converter:Converter", "an object with encode and decode"),
+    ],
+)
+def test_a_name_that_leads_to_no_codec_says_so(name: str, problem: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=problem):
+        load_codec(name)
 
 
 def test_the_limit_counts_the_json_and_not_what_the_codec_makes_of_it() -> None:

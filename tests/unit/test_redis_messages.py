@@ -1,17 +1,13 @@
-"""What is sent to the Redis scripts, and what is refused before it is sent."""
-
-import math
-from typing import Any
+"""What is sent to the Redis scripts."""
 
 import msgspec
 import pytest
 
-from tests.contract.builders import claim, new
+from tests.contract.builders import new
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import Complete, Retry
+from workflows.store import Complete
 from workflows.stores.redis.messages import (
-    pack_claim,
     pack_job,
     pack_settlement,
     raw,
@@ -30,51 +26,15 @@ def test_any_bytes_may_be_in_such_a_string() -> None:
     assert encoded == b"\xa3\x00\xff\xc1"
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"id": ""},
-        {"queue": "a\0b"},
-        {"type": ""},
-        {"dedup_id": ""},
-        {"priority": math.nan},
-        {"priority": -math.inf},
-        {"priority": 10**400},
-        {"delay_ms": 1, "run_at": 1},
-        {"delay_ms": 2**53},
-        {"run_at": -(2**53)},
-        {"expires_ms": 2**60},
-        {"max_stalls": -1},
-    ],
-)
-def test_a_job_that_no_script_could_keep_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError):
-        pack_job(new(**{"job_id": wrong.pop("id", "a"), **wrong}))
-
-
 def test_what_is_a_default_is_not_sent() -> None:
     packed = pack_job(new("a"))
     assert packed[4:6] == (None, None)  # headers, priority
     assert packed[9:] == (None, None, None)  # max_stalls, dedup, trace
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"slots": -1}, {"slots": 1000, "prefetch": 1}, {"lease_ms": 0}, {"suspects": -1}],
-)
-def test_a_claim_without_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError):
-        pack_claim(claim("t", **wrong))
-
-
 def test_a_settlement_names_its_kind_job_and_token_first() -> None:
     packed = pack_settlement(Complete(job_id="a", token="t"))
     assert packed == ("complete", "a", "t", None, None, None, None, False)
-
-
-def test_a_retry_with_two_times_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="not both"):
-        pack_settlement(Retry(job_id="a", token="t", delay_ms=1, run_at=1))
 
 
 def test_a_cursor_holds_where_its_list_goes_on() -> None:

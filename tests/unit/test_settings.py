@@ -99,6 +99,26 @@ def test_only_risks_that_something_checks_can_be_accepted(
     assert {risk for risk in settings.RISKS if f'"{risk}"' not in checked} == set()
 
 
+def test_payloads_have_a_limit_and_a_codec(environment: Environment) -> None:
+    assert load_settings().max_payload == 256 * 1024
+    environment.setenv("WORKFLOWS_MAX_PAYLOAD", "1000000")
+    environment.setenv("WORKFLOWS_PAYLOAD_CODEC", "my.codecs:vault")
+    assert load_settings().max_payload == 1_000_000
+    assert load_settings().payload_codec == "my.codecs:vault"
+
+
+@pytest.mark.parametrize("name", ["vault", "my.codecs", "my.codecs:", ":v", "a:b.c"])
+def test_a_codec_is_named_by_module_and_name(
+    name: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_PAYLOAD_CODEC", name)
+    environment.setenv("WORKFLOWS_MAX_PAYLOAD", "100")
+    assert problems() == [
+        "WORKFLOWS_MAX_PAYLOAD: Input should be greater than or equal to 1024",
+        f"WORKFLOWS_PAYLOAD_CODEC: {name!r} is not module:name (as in my.codecs:vault)",
+    ]
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite://", "sqlite:///", "sqlite://jobs.db", "redis:///0", "jobs.db"]
 )

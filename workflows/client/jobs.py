@@ -14,8 +14,9 @@ from workflows.client.monitoring import (
     build_dashboard,
     performance_of,
 )
-from workflows.client.payloads import encode_payload
+from workflows.client.payloads import encode_payload, opened_job
 from workflows.client.schedules import ScheduleClient
+from workflows.converter import DEFAULT, Converter
 from workflows.engine.states import JobState
 from workflows.exceptions import (
     InvalidArgumentError,
@@ -65,18 +66,24 @@ class JobRequest:
 class JobClient:
     """Service functions over one store and the job types that this process knows.
 
-    `new_id` makes fresh ids. Every method may raise `StoreUnavailableError`. A queue
-    is known if the store knows it or a registered type belongs to it; reading never
-    creates one. `{queue}-dlq` names `{queue}` unless a queue of that very name exists.
+    `new_id` makes fresh ids; the codec of `converter` opens what is shown. Every method
+    may raise `StoreUnavailableError`. A queue is known if the store knows it or a
+    registered type belongs to it; reading never creates one. `{queue}-dlq` names
+    `{queue}` unless a queue of that very name exists.
     """
 
     def __init__(
-        self, store: Store, types: Mapping[str, JobType], new_id: Callable[[], str]
+        self,
+        store: Store,
+        types: Mapping[str, JobType],
+        new_id: Callable[[], str],
+        converter: Converter = DEFAULT,
     ) -> None:
         self.store = store
         self.types = types
-        self.schedules = ScheduleClient(store, types, new_id)
+        self.schedules = ScheduleClient(store, types, new_id, converter)
         self._new_id = new_id
+        self._converter = converter
 
     # -- adding jobs --
 
@@ -160,9 +167,10 @@ class JobClient:
         return hashlib.sha256(f"{request_id}\0{index}".encode()).hexdigest()[:32]
 
     def _new_job(self, request: JobRequest, payload: bytes, *, job_id: str) -> NewJob:
+        job_type = self.types[request.type]
         return new_job(
-            self.types[request.type],
-            payload,
+            job_type,
+            job_type.converter.seal(payload),
             job_id=request.job_id or job_id,
             priority=request.priority,
             delay_ms=request.delay_ms,
@@ -180,7 +188,7 @@ class JobClient:
         if record is None:
             msg = f"no job {job_id!r}"
             raise NotFoundError(msg)
-        return record
+        return opened_job(self._converter, record)
 
     def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
         """Cancel a pending job, or ask an active one to stop. See `Store.cancel`."""
@@ -230,7 +238,9 @@ class JobClient:
     ) -> JobPage:
         """Return a page of jobs; order as `Store.list_jobs`. NotFoundError."""
         name = self.queue_name(queue)
-        return self.store.list_jobs(name, state, limit=limit, cursor=cursor)
+        page = self.store.list_jobs(name, state, limit=limit, cursor=cursor)
+        jobs = tuple(opened_job(self._converter, record) for record in page.jobs)
+        return replace(page, jobs=jobs)
 
     def pause(self, queue: str, *, by: str = "") -> None:
         """Start nothing from a queue until `resume`. NotFoundError."""

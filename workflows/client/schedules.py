@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.client.faults import Fault, InvalidJobsError
-from workflows.client.payloads import encode_payload
+from workflows.client.payloads import encode_payload, opened_schedule
+from workflows.converter import DEFAULT, Converter
 from workflows.engine.schedule import Timetable, format_timetable, next_slot
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.job_type import JobType, milliseconds
@@ -29,18 +30,29 @@ class ScheduleClient:
     """Schedules of one store. Those that code declares can only be paused and run."""
 
     def __init__(
-        self, store: Store, types: Mapping[str, JobType], new_id: Callable[[], str]
+        self,
+        store: Store,
+        types: Mapping[str, JobType],
+        new_id: Callable[[], str],
+        converter: Converter = DEFAULT,
     ) -> None:
         self._store = store
         self._types = types
         self._new_id = new_id
+        self._converter = converter
 
     def list(self) -> list[Schedule]:
         """Return all schedules, by id."""
-        return self._store.list_schedules()
+        return [
+            opened_schedule(self._converter, kept)
+            for kept in self._store.list_schedules()
+        ]
 
     def get(self, schedule_id: str) -> Schedule:
         """Return one schedule. NotFoundError."""
+        return opened_schedule(self._converter, self._stored(schedule_id))
+
+    def _stored(self, schedule_id: str) -> Schedule:
         for schedule in self._store.list_schedules():
             if schedule.id == schedule_id:
                 return schedule
@@ -81,7 +93,7 @@ class ScheduleClient:
             id=request.id,
             queue=job_type.queue,
             type=job_type.name,
-            payload=payload,
+            payload=job_type.converter.seal(payload),
             spec=format_timetable(request.timetable),
             priority=job_type.priority if priority is None else priority,
             max_stalls=job_type.max_stalls,
@@ -91,7 +103,7 @@ class ScheduleClient:
 
     def delete(self, schedule_id: str) -> None:
         """Delete a schedule; its jobs stay. NotFoundError, ConflictError (declared)."""
-        self._refuse_declared(self.get(schedule_id))
+        self._refuse_declared(self._stored(schedule_id))
         self._store.delete_schedule(schedule_id)
 
     def pause(self, schedule_id: str) -> None:
@@ -109,7 +121,7 @@ class ScheduleClient:
 
         A repeat with the same `request_id` adds nothing. NotFoundError.
         """
-        schedule = self.get(schedule_id)
+        schedule = self._stored(schedule_id)
         request_id = request_id or self._new_id()
         suffix = hashlib.sha256(request_id.encode()).hexdigest()[:16]
         job = NewJob(

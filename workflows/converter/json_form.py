@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from importlib import import_module
 from math import isfinite
 from re import findall, sub
 from typing import Any, Protocol
@@ -54,6 +55,7 @@ __all__ = [
     "decode_tagged",
     "encode",
     "encode_tagged",
+    "load_codec",
     "payload_error",
     "register_tag",
 ]
@@ -78,24 +80,34 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """Values to bytes and back, within a limit of `max_bytes` of JSON."""
+    """Values to bytes and back, within a limit of `max_bytes` of JSON.
+
+    The limit holds on the way in only: what another process, or an older setting, has
+    accepted is read up to LARGEST_MAX_BYTES.
+    """
 
     max_bytes: int = DEFAULT_MAX_BYTES
     codec: Codec | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a limit that no store is made for."""
+        """Refuse a limit that no store is made for, and what is no codec."""
         if not 1 <= self.max_bytes <= LARGEST_MAX_BYTES:
-            msg = f"max_bytes is not between 1 and {LARGEST_MAX_BYTES}"
+            msg = f"max_bytes is 1 to {LARGEST_MAX_BYTES}, not {self.max_bytes}"
             raise InvalidArgumentError(msg)
+        if self.codec is not None:
+            check_codec(self.codec)
 
     def encode(self, value: Any) -> bytes:
-        """Return a value as plain JSON.
+        """Return a value as plain JSON, sealed.
 
         Raises:
             PayloadError: it cannot be stored; `path` names the place.
         """
-        return self._seal(PlainEncoder(self.max_bytes).encode(value))
+        return self.seal(self.to_json(value))
+
+    def to_json(self, value: Any) -> bytes:
+        """Return a value as plain JSON that is not sealed yet. Raises PayloadError."""
+        return PlainEncoder(self.max_bytes).encode(value)
 
     def decode(self, data: bytes, hint: Any = None) -> Any:
         """Return the value, as `hint` says (None: plain dicts, lists and scalars).
@@ -104,24 +116,50 @@ class Converter:
             PayloadError: not JSON, or not of that type; `path` names the place.
             InvalidArgumentError: a hint that nothing can be decoded to.
         """
-        data = self._open(data)
-        value = load(data, self.max_bytes)
+        data = self.open(data)
+        value = load(data, LARGEST_MAX_BYTES)
         check_depth(data, value)
         return value if hint is None else _convert(value, hint)
 
     def encode_tagged(self, value: Any) -> bytes:
         """Return a value as tagged JSON, which needs no hint. Raises PayloadError."""
-        return self._seal(TaggedEncoder(self.max_bytes).encode(value))
+        return self.seal(TaggedEncoder(self.max_bytes).encode(value))
 
     def decode_tagged(self, data: bytes) -> Any:
         """Undo `encode_tagged`. Raises PayloadError."""
-        return read_tagged(self._open(data), self.max_bytes)
+        return read_tagged(self.open(data), LARGEST_MAX_BYTES)
 
-    def _seal(self, data: bytes) -> bytes:
+    def seal(self, data: bytes) -> bytes:
+        """Return the bytes to store for JSON: what the codec makes of it."""
         return data if self.codec is None else self.codec.encode(data)
 
-    def _open(self, data: bytes) -> bytes:
+    def open(self, data: bytes) -> bytes:
+        """Undo `seal`. PayloadError: the codec cannot read it."""
         return data if self.codec is None else self.codec.decode(data)
+
+
+def load_codec(name: str) -> PayloadCodec:
+    """Import the codec that `package.module:attribute` names.
+
+    Raises:
+        InvalidArgumentError: nothing is there, or it has no `encode` and `decode`.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        codec: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        msg = f"there is no {name!r}: {error}"
+        raise InvalidArgumentError(msg) from None
+    check_codec(codec)
+    return codec  # type: ignore[no-any-return]  # its shape was checked
+
+
+def check_codec(codec: object) -> None:
+    """Refuse what is no codec, such as its class. Raises InvalidArgumentError."""
+    methods = [getattr(codec, name, None) for name in ("encode", "decode")]
+    if isinstance(codec, type) or not all(map(callable, methods)):
+        msg = f"a codec is an object with encode and decode, not {codec!r}"
+        raise InvalidArgumentError(msg)
 
 
 DEFAULT = Converter()

@@ -121,7 +121,7 @@ class Encoder(ABC):
 
     def too_big(self) -> NoReturn:
         """Refuse what is over the limit."""
-        msg = f"larger than {self._max_bytes} bytes"
+        msg = f"larger than the limit of {self._max_bytes} bytes (max_payload)"
         raise Fault(msg)
 
     @abstractmethod

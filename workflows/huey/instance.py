@@ -14,10 +14,13 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
+from workflows.converter import Converter, PayloadCodec
+from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
 from workflows.engine.states import JobState
 from workflows.exceptions import (
     ConflictError,
+    InvalidArgumentError,
     NotFoundError,
 )
 from workflows.huey import message
@@ -50,7 +53,9 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     `sweep_interval` (seconds): how often expired leases are looked for; `weights`:
     queue → its part of the slots (default 1); `async_slots`: `async def` jobs at once
     per process; `errors`: your exception classes that `on_error` tasks get as
-    themselves. Everything else is Huey's. docs/huey.md says what differs.
+    themselves; `max_payload`: bytes of JSON that a payload or result may have;
+    `codec`: changes them on their way to and from the store (`PayloadCodec`).
+    Everything else is Huey's. docs/huey.md says what differs.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only settings
@@ -65,6 +70,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         weights: Mapping[str, int] | None = None,
         async_slots: int = 256,
         errors: Iterable[type[Exception]] = (),
+        max_payload: int = DEFAULT_MAX_BYTES,
+        codec: PayloadCodec | None = None,
         **settings: Any,
     ) -> None:
         if (url is None) == (store is None) and not settings.get("immediate"):
@@ -82,8 +89,9 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         for kind in errors:
             register_error(kind)
         self._next_delay: ContextVar[int | None] = ContextVar("delay", default=None)
-        settings.setdefault("serializer", JsonSerializer())
-        self.jobs = JobRegistry(name, utc=settings.get("utc", True))
+        self.converter = _converter(max_payload, codec)
+        settings.setdefault("serializer", JsonSerializer(self.converter))
+        self.jobs = JobRegistry(name, self.converter, utc=settings.get("utc", True))
         super().__init__(name, **settings)
         self.translation = Translation(self)
 
@@ -104,7 +112,9 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
 
     def get_storage(self, **options: Any) -> HueyStorage:
         """Return the storage face of the store; `dequeue` here does not block."""
-        storage = HueyStorage(self.name, self.store, utc=self.utc, **options)
+        storage = HueyStorage(
+            self.name, self.store, utc=self.utc, converter=self.converter, **options
+        )
         storage.blocking = False
         return storage
 
@@ -159,12 +169,12 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     def serialize_task(self, task: Task) -> bytes:
         """Return a task as tagged JSON."""
         self._registry.string_to_task(self._registry.task_to_string(type(task)))
-        return message.dump_task(task)
+        return message.dump_task(task, self.converter)
 
     def deserialize_task(self, data: bytes) -> Task:
         """Return the task of `serialize_task`."""
         try:
-            return message.load_task(data, self.jobs.classes)
+            return message.load_task(data, self.jobs.classes, self.converter)
         except KeyError as error:
             msg = f"{error.args[0]} not found in TaskRegistry"
             raise HueyException(msg) from None
@@ -223,6 +233,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             limits=limits_of(concurrency, limiter),
             keep_completed=retention_of(remove_on_complete),
             keep_failed=retention_of(remove_on_fail),
+            converter=self.converter,
         )
         return self._decorator(template, name=name, context=context)
 
@@ -297,3 +308,11 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         records = self.storage.records(state, limit)
         known = [one for one in records if one.type in self.job_types]
         return [self.translation.task_of(one) for one in known]
+
+
+def _converter(max_payload: int, codec: PayloadCodec | None) -> Converter:
+    try:
+        return Converter(max_payload, codec)
+    except InvalidArgumentError as error:
+        msg = str(error).replace("max_bytes", "max_payload")
+        raise ConfigurationError(msg) from None

@@ -13,7 +13,7 @@ from huey.api import Task
 from huey.utils import ChordConfig
 from pydantic import BaseModel
 
-from workflows import converter
+from workflows.converter import Converter
 from workflows.job_type import JobType
 from workflows.store import JobRecord, LeasedJob
 
@@ -22,16 +22,18 @@ OPTIONS = ("retries", "retry_delay", "retry_backoff", "timeout")
 
 def payload_of(task: Task, job_type: JobType) -> bytes:
     """Return the payload to store; a job's is validated. Raises PayloadError."""
+    converter = job_type.converter
     if job_type.payload is None:
         return converter.encode_tagged(_data(task))
     args, kwargs = task.args, task.kwargs
-    return job_type.encode(args[0] if len(args) == 1 and not kwargs else kwargs)
+    given = args[0] if len(args) == 1 and not kwargs else kwargs
+    return converter.seal(job_type.encode(given))
 
 
-def headers_of(task: Task) -> bytes:
+def headers_of(task: Task, job_type: JobType) -> bytes:
     """Return what the message says beside its payload; empty if nothing."""
     options = _options(task)
-    return converter.encode_tagged(options) if options else b""
+    return job_type.converter.encode_tagged(options) if options else b""
 
 
 def _data(task: Task) -> dict[str, Any]:
@@ -84,12 +86,14 @@ def _nested(task: Task) -> dict[str, Any]:
     }
 
 
-def dump_task(task: Task) -> bytes:
+def dump_task(task: Task, converter: Converter) -> bytes:
     """Return a whole task as bytes: Huey's own `serialize_task`."""
     return converter.encode_tagged(_nested(task))
 
 
-def load_task(data: bytes, classes: Mapping[str, type[Task]]) -> Task:
+def load_task(
+    data: bytes, classes: Mapping[str, type[Task]], converter: Converter
+) -> Task:
     """Undo `dump_task`. Raises PayloadError or KeyError (the type is not known)."""
     return _load_nested(converter.decode_tagged(data), classes)
 
@@ -98,13 +102,14 @@ def load_job(
     job: LeasedJob | JobRecord, job_type: JobType, classes: Mapping[str, type[Task]]
 ) -> Task:
     """Return the task of a stored job. Raises PayloadError, KeyError, TypeError."""
+    converter = job_type.converter
     options = converter.decode_tagged(job.headers) if job.headers else {}
     args: tuple[Any, ...]
     if job_type.payload is None:
         data = converter.decode_tagged(job.payload)
         args, kwargs = tuple(data["args"]), dict(data["kwargs"])
     else:
-        args, kwargs = (job_type.decode(job.payload),), {}
+        args, kwargs = (job_type.decode(converter.open(job.payload)),), {}
     return _build(classes[job.type], job.id, (args, kwargs), options, classes)
 
 

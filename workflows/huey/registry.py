@@ -6,6 +6,7 @@ from datetime import timedelta
 from huey.api import PeriodicTask, Task
 from huey.exceptions import ConfigurationError, HueyException
 
+from workflows.converter import Converter
 from workflows.engine.retry import BackoffRule, RetryRule, retry_rule
 from workflows.huey import message
 from workflows.huey.options import limits_of
@@ -18,12 +19,13 @@ QUEUE_FIELDS = ("limits", "keep_completed", "keep_failed")
 class JobRegistry:
     """Job types by name. Their names are what the store knows them by."""
 
-    def __init__(self, default_queue: str, *, utc: bool) -> None:
+    def __init__(self, default_queue: str, converter: Converter, *, utc: bool) -> None:
         self.job_types: dict[str, JobType] = {}
         self.classes: dict[str, type[Task]] = {}
         self.repeats: dict[str, Repeat] = {}
         self._default_queue = default_queue
         self._utc = utc
+        self._converter = converter
 
     def declare(
         self,
@@ -111,6 +113,7 @@ class JobRegistry:
             retry=retry_rule(None),
             limits=limits_of(getattr(cls, "concurrency", None), None),
             is_async=is_async,
+            converter=self._converter,
         )
 
     def _check_queue(self, job_type: JobType) -> None:

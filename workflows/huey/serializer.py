@@ -7,6 +7,7 @@ from huey.serializer import Serializer
 from huey.utils import SKIPPED, Error
 
 from workflows import converter
+from workflows.converter import Converter
 
 
 def register_error(kind: type[Exception]) -> None:
@@ -43,10 +44,14 @@ for known in (
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # Huey ships no types
-    """Encodes results, values and errors as `workflows.converter` does."""
+    """Encodes results, values and errors as a converter does."""
+
+    def __init__(self, values: Converter = converter.DEFAULT) -> None:
+        super().__init__()
+        self._converter = values
 
     def _serialize(self, data: Any) -> bytes:
-        return converter.encode_tagged(data)
+        return self._converter.encode_tagged(data)
 
     def _deserialize(self, data: bytes) -> Any:
-        return converter.decode_tagged(data)
+        return self._converter.decode_tagged(data)

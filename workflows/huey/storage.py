@@ -14,7 +14,7 @@ from huey.exceptions import ConfigurationError
 from huey.storage import BaseStorage
 from huey.utils import Error
 
-from workflows import converter
+from workflows.converter import DEFAULT, Converter
 from workflows.engine.failure import Failure
 from workflows.engine.states import JobState
 from workflows.exceptions import NotFoundError
@@ -45,6 +45,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         store: Store,
         *,
         utc: bool = True,
+        converter: Converter = DEFAULT,
         read_timeout: float = 1.0,
         **options: Any,
     ) -> None:
@@ -57,6 +58,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         self.queue = name
         self.schedule = f"{name}.schedule"
         self._utc = utc
+        self._converter = converter
         self._read_timeout = read_timeout
         self._lock_prefix = f"{name}.lock."
 
@@ -185,7 +187,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
             "traceback": failure.stack_trace,
             "task_id": job_id,
         }
-        return converter.encode_tagged(Error(error))
+        return self._converter.encode_tagged(Error(error))
 
     def delete_data(self, key: Any) -> bool:
         """Remove a value; a lock is left alone by a run that lost its lease."""

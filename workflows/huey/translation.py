@@ -51,7 +51,7 @@ class Translation:
             run_at=run_at,
             expires_ms=self._expires_ms(task, job_type),
             dedup_id=getattr(task, "dedup_id", None),
-            headers=message.headers_of(task),
+            headers=message.headers_of(task, job_type),
         )
 
     def join_of(

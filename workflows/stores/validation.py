@@ -1,112 +1,234 @@
-"""What an adapter refuses before it writes anything."""
+"""What every adapter refuses before it writes anything: one rule, one text.
 
-import math
-from collections.abc import Iterable, Sequence
+Per operation one function; each raises InvalidArgumentError, which says what was
+wrong and what is accepted.
+"""
+
+import sys
+from collections.abc import Sequence, Sized
 
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import MAX_STEP, Claim, NewJob, QueueLimits, Retry, Settlement
+from workflows.store import (
+    MAX_STEP,
+    Bury,
+    Cancel,
+    Claim,
+    Complete,
+    Expire,
+    NewJob,
+    QueueLimits,
+    Release,
+    Retry,
+    Return,
+    Schedule,
+    Settlement,
+)
 
-MAX_INTEGER = 2**53  # what every engine and JSON reader keeps exactly
+MAX_INTEGER = 2**53 - 1  # up to here every engine and JSON reader counts exactly
+MAX_AMOUNT = 2**63 - 1  # what a counter takes at once
+MAX_PRIORITY = sys.float_info.max
+KINDS = frozenset({Complete, Retry, Bury, Return, Release, Cancel, Expire})
 
 
-def check_jobs(jobs: Sequence[NewJob]) -> None:
+# -- producers and workers --
+
+
+def check_enqueue(jobs: Sequence[NewJob], request_id: str) -> None:
     """Refuse jobs that are not acceptable, or too many."""
-    if len(jobs) > MAX_STEP:
-        msg = f"{len(jobs)} jobs in one call; at most {MAX_STEP}"
-        raise InvalidArgumentError(msg)
-    for job in jobs:
-        _check_job(job)
+    _check_text("the request_id", request_id)
+    _check_jobs(jobs)
 
 
-def _check_job(job: NewJob) -> None:
-    for name in ("id", "queue", "type"):
-        check_text(f"the {name} of a job", getattr(job, name))
-    if job.dedup_id is not None:
-        check_text("the dedup_id of a job", job.dedup_id)
-    if not math.isfinite(job.priority):
-        msg = f"priority {job.priority} of job {job.id!r}"
-        raise InvalidArgumentError(msg)
-    check_due(job.delay_ms, job.run_at)
-    if job.expires_ms is not None:
-        check_integer("expires_ms", job.expires_ms)
-    check_integer("max_stalls", job.max_stalls)
+def check_exchange(settlements: Sequence[Settlement], claim: Claim | None) -> None:
+    """Refuse what cannot be settled, follow-ups included, or claimed."""
+    _check_count("settlements", settlements)
+    for settlement in settlements:
+        _check_settlement(settlement)
+    if claim is not None:
+        _check_claim(claim)
 
 
-def check_text(what: str, text: str) -> None:
-    """Refuse an empty text, and one that has no UTF-8 form or holds NUL."""
-    if not text or "\0" in text:
-        msg = f"{what} is empty or holds NUL: {text!r}"
-        raise InvalidArgumentError(msg)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            msg = f"{what} is not text: {text!r}"
-            raise InvalidArgumentError(msg) from None
+def check_renew(leases: Sequence[tuple[str, str]], lease_ms: int) -> None:
+    """Refuse too many leases, or a length that means nothing."""
+    _check_count("leases", leases)
+    _check_positive("lease_ms", lease_ms)
 
 
-def check_integer(what: str, number: int) -> None:
-    """Refuse a number that not every engine can keep."""
-    if not -MAX_INTEGER <= number <= MAX_INTEGER:
-        msg = f"{what} is out of range: {number}"
-        raise InvalidArgumentError(msg)
+def check_sweep(interval_ms: int, limit: int) -> None:
+    """Refuse an empty or too large step, or an interval that nothing can keep."""
+    check_limit(limit)
+    _check_integer("interval_ms", interval_ms)
 
 
-def check_due(delay_ms: int, run_at: int | None) -> None:
-    """Refuse two due times at once."""
-    if delay_ms and run_at is not None:
-        msg = "set delay_ms or run_at, not both"
-        raise InvalidArgumentError(msg)
-    check_integer("delay_ms", delay_ms)
-    check_integer("run_at", run_at or 0)
-
-
-def due(now: int, delay_ms: int, run_at: int | None) -> int:
-    """Return the time that a delay or a due time means."""
-    return now + delay_ms if run_at is None else run_at
+def check_bury_unknown(grace_ms: int, interval_ms: int, limit: int) -> None:
+    """Refuse as `check_sweep`."""
+    check_sweep(interval_ms, limit)
+    _check_integer("grace_ms", grace_ms)
 
 
 def check_limit(limit: int) -> None:
     """Refuse a step that is empty or too large."""
     if not 1 <= limit <= MAX_STEP:
-        msg = f"limit {limit}; it is 1 to {MAX_STEP}"
-        raise InvalidArgumentError(msg)
+        _refuse(f"a limit is 1 to {MAX_STEP}, not {limit}")
+
+
+# -- operators --
+
+
+def check_due(delay_ms: int, run_at: int | None) -> None:
+    """Refuse two due times at once, and one that nothing can keep."""
+    if delay_ms and run_at is not None:
+        _refuse("set delay_ms or run_at, not both")
+    _check_integer("delay_ms", delay_ms)
+    _check_integer("run_at", run_at)
+
+
+def check_prune(
+    state: JobState, age_ms: int | None, keep: int | None, limit: int
+) -> None:
+    """Refuse a live state, and bounds below nothing."""
+    check_limit(limit)
+    if state not in TERMINAL:
+        _refuse(f"{state} jobs are live: only ended ones are pruned")
+    _check_natural("age_ms", age_ms)
+    _check_natural("keep", keep)
+
+
+def check_queue(queue: str, limits: QueueLimits) -> None:
+    """Refuse a queue without a name, or with limits as `check_limits`."""
+    _check_text("the name of a queue", queue)
+    check_limits(limits)
 
 
 def check_limits(limits: QueueLimits) -> None:
     """Refuse limits that let nothing pass, and half a rate."""
-    numbers = (limits.concurrency, limits.rate_max, limits.rate_ms)
-    if any(number is not None and number < 1 for number in numbers):
-        msg = f"limits are at least 1: {limits}"
-        raise InvalidArgumentError(msg)
+    _check_positive("concurrency", limits.concurrency)
+    _check_positive("rate_max", limits.rate_max)
+    _check_positive("rate_ms", limits.rate_ms)
     if (limits.rate_max is None) != (limits.rate_ms is None):
-        msg = "a rate needs both rate_max and rate_ms"
-        raise InvalidArgumentError(msg)
+        _refuse("a rate needs both rate_max and rate_ms")
 
 
-def check_terminal(state: JobState) -> None:
-    """Refuse a state that jobs leave again."""
-    if state not in TERMINAL:
-        msg = f"{state} is not a terminal state"
-        raise InvalidArgumentError(msg)
+# -- schedules --
 
 
-def check_settlements(settlements: Iterable[Settlement]) -> None:
-    """Refuse settlements whose follow-ups or due times are not acceptable."""
-    for settlement in settlements:
-        if settlement.jobs:
-            check_jobs(settlement.jobs)
-        if settlement.join is not None:
-            check_jobs([settlement.join.job])
-        if type(settlement) is Retry:
-            check_due(settlement.delay_ms, settlement.run_at)
+def check_schedule(schedule: Schedule) -> None:
+    """Refuse a schedule whose jobs would not be acceptable."""
+    _check_text("the id of a schedule", schedule.id)
+    _check_text("the queue of a schedule", schedule.queue)
+    _check_text("the type of a schedule", schedule.type)
+    _check_priority(schedule.priority)
+    _check_integer("next_at", schedule.next_at)
+    _check_integer("expires_ms", schedule.expires_ms)
+    _check_natural("max_stalls", schedule.max_stalls)
 
 
-def check_claim(claim: Claim) -> None:
-    """Refuse a claim without an id, or with numbers that mean nothing."""
-    check_text("the id of a claim", claim.id)
-    numbers = (claim.slots, claim.prefetch, claim.suspects)
-    if min(numbers) < 0 or claim.lease_ms < 1:
-        msg = f"a claim of {numbers} slots, {claim.lease_ms} ms"
-        raise InvalidArgumentError(msg)
+def check_firing(slot: int, next_at: int | None, jobs: Sequence[NewJob]) -> None:
+    """Refuse slots that nothing can keep, and jobs as `check_enqueue`."""
+    _check_integer("slot", slot)
+    _check_integer("next_at", next_at)
+    _check_jobs(jobs)
+
+
+# -- values and reads --
+
+
+def check_ttl(ttl_ms: int | None) -> None:
+    """Refuse a time to live that nothing can keep."""
+    _check_integer("ttl_ms", ttl_ms)
+
+
+def check_amount(amount: int) -> None:
+    """Refuse to add more at once than a counter takes."""
+    if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
+        _refuse(f"amount is out of range: {amount}")
+
+
+def check_minute(since_minute: int) -> None:
+    """Refuse a minute that nothing can keep."""
+    _check_integer("since_minute", since_minute)
+
+
+# -- parts --
+
+
+def _check_jobs(jobs: Sequence[NewJob]) -> None:
+    _check_count("jobs", jobs)
+    for job in jobs:
+        _check_job(job)
+
+
+def _check_job(job: NewJob) -> None:
+    _check_text("the id of a job", job.id)
+    _check_text("the queue of a job", job.queue)
+    _check_text("the type of a job", job.type)
+    if job.dedup_id is not None:
+        _check_text("the dedup_id of a job", job.dedup_id)
+    _check_priority(job.priority)
+    check_due(job.delay_ms, job.run_at)
+    _check_integer("expires_ms", job.expires_ms)
+    _check_natural("max_stalls", job.max_stalls)
+
+
+def _check_settlement(settlement: Settlement) -> None:
+    if type(settlement) not in KINDS:
+        _refuse(f"{type(settlement).__name__} is not a kind of settlement")
+    if settlement.jobs:
+        _check_jobs(settlement.jobs)
+    if settlement.join is not None:
+        _check_job(settlement.join.job)
+    for value in settlement.values:
+        check_ttl(value.ttl_ms)
+    if type(settlement) is Retry:
+        check_due(settlement.delay_ms, settlement.run_at)
+
+
+def _check_claim(claim: Claim) -> None:
+    _check_text("the id of a claim", claim.id)
+    _check_natural("slots", claim.slots)
+    _check_natural("prefetch", claim.prefetch)
+    _check_natural("suspects", claim.suspects)
+    _check_positive("lease_ms", claim.lease_ms)
+    if claim.slots + claim.prefetch > MAX_STEP:
+        total = claim.slots + claim.prefetch
+        _refuse(f"a claim is for at most {MAX_STEP} jobs, not {total}")
+
+
+def _check_text(what: str, text: str) -> None:
+    if not text or "\0" in text:
+        _refuse(f"{what} is empty or holds NUL: {text!r}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            _refuse(f"{what} has no UTF-8 form: {text!r}")
+
+
+def _check_priority(priority: float) -> None:
+    if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:  # NaN is neither
+        _refuse(f"a priority is a finite number, not {priority}")
+
+
+def _check_count(what: str, several: Sized) -> None:
+    if len(several) > MAX_STEP:
+        _refuse(f"at most {MAX_STEP} {what} in one call, not {len(several)}")
+
+
+def _check_integer(what: str, number: int | None) -> None:
+    if number is not None and not -MAX_INTEGER <= number <= MAX_INTEGER:
+        _refuse(f"{what} is out of range: {number}")
+
+
+def _check_natural(what: str, number: int | None) -> None:
+    if number is not None and not 0 <= number <= MAX_INTEGER:
+        _refuse(f"{what} is at least 0, at most 2**53 - 1: {number}")
+
+
+def _check_positive(what: str, number: int | None) -> None:
+    if number is not None and not 1 <= number <= MAX_INTEGER:
+        _refuse(f"{what} is at least 1, at most 2**53 - 1: {number}")
+
+
+def _refuse(msg: str) -> None:
+    raise InvalidArgumentError(msg)

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from workflows.engine.states import TERMINAL, JobState
-from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.engine.states import JobState
+from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import MAX_STEP, QueueLimits, Step
-from workflows.stores.redis.messages import check_limit, check_name, check_number
+from workflows.stores import validation
 from workflows.stores.redis.scripts import Scripts
 
 _LIMITS = ("concurrency", "rate_max", "rate_ms")
@@ -25,11 +25,7 @@ class Operators:
         self, job_id: str, *, delay_ms: int = 0, run_at: int | None = None
     ) -> JobState:
         """See `workflows.store.Store.reschedule`."""
-        if delay_ms and run_at is not None:
-            msg = "name either delay_ms or run_at, not both"
-            raise InvalidArgumentError(msg)
-        check_number("delay_ms", delay_ms)
-        check_number("run_at", run_at)
+        validation.check_due(delay_ms, run_at)
         conflict = "it is not waiting or delayed"
         args = (delay_ms, run_at, False)
         return JobState(self._change("reschedule", job_id, *args, conflict=conflict))
@@ -83,16 +79,11 @@ class Operators:
         limit: int = MAX_STEP,
     ) -> Step:
         """See `workflows.store.Store.prune`."""
-        if state not in TERMINAL:
-            msg = f"{state} jobs are live: they are not pruned"
-            raise InvalidArgumentError(msg)
-        if (age_ms or 0) < 0 or (keep or 0) < 0:
-            msg = "age_ms and keep must not be negative"
-            raise InvalidArgumentError(msg)
+        validation.check_prune(state, age_ms, keep, limit)
         return self._step("prune", queue, limit, state.value, age_ms, keep)
 
     def _step(self, script: str, queue: str, limit: int, *args: Any) -> Step:
-        check_limit(limit)
+        validation.check_limit(limit)
         count, more = self._scripts.run(script, queue, *args, limit)
         return Step(count, bool(more))
 
@@ -100,11 +91,13 @@ class Operators:
 
     def declare_queue(self, queue: str, limits: QueueLimits) -> None:
         """See `workflows.store.Store.declare_queue`."""
-        check_name("queue", queue)
+        validation.check_queue(queue, limits)
         self._set_queue(queue, *_limit_fields("declared", limits), create=True)
 
     def set_limits(self, queue: str, limits: QueueLimits | None) -> None:
         """See `workflows.store.Store.set_limits`."""
+        if limits is not None:
+            validation.check_limits(limits)
         clear, fields = _limit_fields("operator", limits or QueueLimits())
         if limits is None:
             self._set_queue(queue, [*clear, "overridden"], fields)
@@ -134,19 +127,12 @@ class Operators:
 
 def _limit_fields(whose: str, limits: QueueLimits) -> tuple[list[str], list[str | int]]:
     """Return which fields of a queue to delete, and which to set."""
-    if (limits.rate_max is None) != (limits.rate_ms is None):
-        msg = "a rate limit has both rate_max and rate_ms"
-        raise InvalidArgumentError(msg)
     clear: list[str] = []
     fields: list[str | int] = []
     for name in _LIMITS:
         value = getattr(limits, name)
-        check_number(name, value)
         if value is None:
             clear.append(f"{whose}_{name}")
-        elif value < 1:
-            msg = f"{name} must be at least 1"
-            raise InvalidArgumentError(msg)
         else:
             fields += [f"{whose}_{name}", value]
     return clear, fields

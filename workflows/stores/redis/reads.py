@@ -2,9 +2,9 @@
 
 from workflows.engine.states import JobState
 from workflows.store import MAX_STEP, JobPage, JobRecord, Minute, QueueInfo, WorkerInfo
+from workflows.stores import validation
 from workflows.stores.redis import records
 from workflows.stores.redis.connection import Connections
-from workflows.stores.redis.messages import check_limit, check_number
 from workflows.stores.redis.scripts import Scripts
 
 _QUEUES_AT_ONCE = 50
@@ -32,7 +32,7 @@ class Reads:
         self, queue: str, state: JobState, *, limit: int = 50, cursor: str | None = None
     ) -> JobPage:
         """See `workflows.store.Store.list_jobs`."""
-        check_limit(limit)
+        validation.check_limit(limit)
         seen = records.read_cursor(cursor, state) if cursor is not None else ()
         rows, more = self._scripts.run("list_jobs", queue, state.value, limit, *seen)
         jobs = tuple(
@@ -66,7 +66,7 @@ class Reads:
 
     def series(self, queue: str, *, since_minute: int) -> list[Minute]:
         """See `workflows.store.Store.series`."""
-        check_number("since_minute", since_minute)
+        validation.check_minute(since_minute)
         minutes: list[Minute] = []
         while True:
             rows = self._scripts.run("series", queue, since_minute)

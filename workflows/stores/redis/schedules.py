@@ -4,13 +4,9 @@ from collections.abc import Sequence
 
 from workflows.exceptions import NotFoundError
 from workflows.store import FireStatus, NewJob, Schedule
+from workflows.stores import validation
 from workflows.stores.redis import records
-from workflows.stores.redis.messages import (
-    check_count,
-    check_name,
-    check_number,
-    pack_job,
-)
+from workflows.stores.redis.messages import pack_job
 from workflows.stores.redis.scripts import Scripts
 
 
@@ -21,10 +17,7 @@ class Schedules:
 
     def upsert_schedule(self, schedule: Schedule) -> None:
         """See `workflows.store.Store.upsert_schedule`."""
-        check_name("id", schedule.id)
-        check_name("queue", schedule.queue)
-        check_name("type", schedule.type)
-        check_number("next_at", schedule.next_at)
+        validation.check_schedule(schedule)
         self._scripts.run(
             "upsert_schedule",
             schedule.id,
@@ -44,8 +37,7 @@ class Schedules:
         skip_overlap: bool = False,
     ) -> FireStatus:
         """See `workflows.store.Store.fire_schedule`."""
-        check_count("jobs", len(jobs))
-        check_number("next_at", next_at)
+        validation.check_firing(slot, next_at, jobs)
         packed = [pack_job(job) for job in jobs]
         fired: bytes = self._scripts.run(
             "fire_schedule", schedule_id, slot, next_at, packed, skip_overlap

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
-from workflows.stores.redis.messages import check_number, raw
+from workflows.stores import validation
+from workflows.stores.redis.messages import raw
 from workflows.stores.redis.records import as_fields
 from workflows.stores.redis.scripts import Scripts
 
@@ -18,7 +19,7 @@ class Values:
         self, space: str, key: str, value: bytes, *, ttl_ms: int | None = None
     ) -> None:
         """See `workflows.store.KeyValues.put_value`."""
-        check_number("ttl_ms", ttl_ms)
+        validation.check_ttl(ttl_ms)
         self._scripts.run("put_value", space, key, raw(value), ttl_ms, False)
 
     def put_value_if_absent(
@@ -31,7 +32,7 @@ class Values:
         lease: tuple[str, str] | None = None,
     ) -> bool:
         """See `workflows.store.KeyValues.put_value_if_absent`."""
-        check_number("ttl_ms", ttl_ms)
+        validation.check_ttl(ttl_ms)
         args = (space, key, raw(value), ttl_ms, True, *(lease or ()))
         return bool(self._scripts.run("put_value", *args))
 
@@ -65,9 +66,7 @@ class Values:
 
     def increment(self, space: str, key: str, amount: int = 1) -> int:
         """See `workflows.store.KeyValues.increment`."""
-        if not -(2**63) <= amount < 2**63:
-            msg = f"amount is out of range: {amount}"
-            raise InvalidArgumentError(msg)
+        validation.check_amount(amount)
         digits = self._scripts.run("increment", space, key, str(amount))
         if digits is None:
             msg = f"value {key!r} of space {space!r} is not a counter"

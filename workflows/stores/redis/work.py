@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from workflows.engine.states import JobState
-from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_STEP,
     Claim,
@@ -17,11 +16,8 @@ from workflows.store import (
     Swept,
     WorkerInfo,
 )
+from workflows.stores import validation
 from workflows.stores.redis.messages import (
-    check_count,
-    check_limit,
-    check_name,
-    check_number,
     pack_claim,
     pack_job,
     pack_settlement,
@@ -51,8 +47,7 @@ class Work:
 
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
         """See `workflows.store.Store.enqueue`."""
-        check_count("jobs", len(jobs))
-        check_name("request_id", request_id)
+        validation.check_enqueue(jobs, request_id)
         if not jobs:
             return []
         packed = [pack_job(job) for job in jobs]
@@ -68,7 +63,7 @@ class Work:
         self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
     ) -> Exchanged:
         """See `workflows.store.Store.exchange`."""
-        check_count("settlements", len(settlements))
+        validation.check_exchange(settlements, claim)
         packed = [pack_settlement(settlement) for settlement in settlements]
         wanted = pack_claim(claim) if claim else None
         now, states, rows, next_in, revocations = self._scripts.run(
@@ -93,10 +88,7 @@ class Work:
         lease_ms: int,
     ) -> Renewed:
         """See `workflows.store.Store.renew`."""
-        check_count("leases", len(leases))
-        if lease_ms < 1:
-            msg = "lease_ms must be at least 1"
-            raise InvalidArgumentError(msg)
+        validation.check_renew(leases, lease_ms)
         now, lost, cancels = self._scripts.run("renew", leases, lease_ms)
         return Renewed(
             lost=tuple(id.decode() for id in lost),
@@ -106,8 +98,7 @@ class Work:
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
         """See `workflows.store.Store.sweep`."""
-        check_limit(limit)
-        check_number("interval_ms", interval_ms)
+        validation.check_sweep(interval_ms, limit)
         rows = self._scripts.run("sweep", interval_ms, limit)
         return [
             Swept(id.decode(), queue.decode(), type.decode(), outcome.decode())
@@ -116,13 +107,13 @@ class Work:
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
         """See `workflows.store.Store.promote_due`."""
-        check_limit(limit)
+        validation.check_limit(limit)
         promoted, next_in = self._scripts.run("promote_due", limit)
         return promoted, next_in
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:
         """See `workflows.store.Store.expire_due`."""
-        check_limit(limit)
+        validation.check_limit(limit)
         expired: int = self._scripts.run("expire_due", limit)
         return expired
 
@@ -130,7 +121,7 @@ class Work:
         self, *, grace_ms: int, interval_ms: int, limit: int = MAX_STEP
     ) -> list[str]:
         """See `workflows.store.Store.bury_unknown`."""
-        check_limit(limit)
+        validation.check_bury_unknown(grace_ms, interval_ms, limit)
         ids = self._scripts.run("bury_unknown", grace_ms, interval_ms, limit)
         return [id.decode() for id in ids]
 

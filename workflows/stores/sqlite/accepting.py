@@ -8,7 +8,6 @@ from workflows.engine.states import JobState
 from workflows.store import Enqueued, EnqueueStatus, NewJob
 from workflows.stores.sqlite.memory import as_json, recall, remember
 from workflows.stores.sqlite.transaction import Transaction
-from workflows.stores.validation import due
 
 _CREATED = EnqueueStatus.CREATED
 
@@ -107,7 +106,7 @@ def _holder(
 def _row(tx: Transaction, job: NewJob, n: int) -> tuple[object, ...]:
     """Return the row of a job that is accepted, and count it."""
     now = tx.now
-    run_at: int | None = due(now, job.delay_ms, job.run_at)
+    run_at: int | None = tx.due(job.delay_ms, job.run_at)
     state, ready_at = JobState.DELAYED, run_at
     if run_at is None or run_at <= now:
         state, run_at, ready_at = JobState.WAITING, None, now

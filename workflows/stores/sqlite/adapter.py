@@ -115,8 +115,7 @@ class SqliteStore:
 
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
         """Accept jobs; see `Store`."""
-        validation.check_jobs(jobs)
-        validation.check_text("a request id", request_id)
+        validation.check_enqueue(jobs, request_id)
         return self._write(lambda tx: accepting.enqueue(tx, jobs, request_id))
 
     # -- workers --
@@ -125,9 +124,8 @@ class SqliteStore:
         self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
     ) -> Exchanged:
         """Settle and claim; see `Store`."""
-        validation.check_settlements(settlements)
+        validation.check_exchange(settlements, claim)
         if claim is not None:
-            validation.check_claim(claim)
             self._waiters.claim(frozenset(each.queue for each in claim.queues))
         return self._write(lambda tx: exchanging.exchange(tx, settlements, claim))
 
@@ -139,11 +137,12 @@ class SqliteStore:
         lease_ms: int,
     ) -> Renewed:
         """Extend leases; see `Store`."""
+        validation.check_renew(leases, lease_ms)
         return self._write(lambda tx: leasing.renew(tx, leases, lease_ms))
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
         """Take back leases that ran out; see `Store`."""
-        validation.check_limit(limit)
+        validation.check_sweep(interval_ms, limit)
         return self._write(lambda tx: leasing.sweep(tx, interval_ms, limit))
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
@@ -160,7 +159,7 @@ class SqliteStore:
         self, *, grace_ms: int, interval_ms: int, limit: int = MAX_STEP
     ) -> list[str]:
         """Bury jobs that nobody can run; see `Store`."""
-        validation.check_limit(limit)
+        validation.check_bury_unknown(grace_ms, interval_ms, limit)
         return self._write(
             lambda tx: unknown.bury_unknown(tx, grace_ms, interval_ms, limit)
         )
@@ -243,8 +242,7 @@ class SqliteStore:
         limit: int = MAX_STEP,
     ) -> Step:
         """Delete terminal records; see `Store`."""
-        validation.check_limit(limit)
-        validation.check_terminal(state)
+        validation.check_prune(state, age_ms, keep, limit)
         return self._write(
             lambda tx: retention.prune(
                 tx, queue, state, limit, age_ms=age_ms, keep=keep
@@ -253,8 +251,7 @@ class SqliteStore:
 
     def declare_queue(self, queue: str, limits: QueueLimits) -> None:
         """Make a queue known; see `Store`."""
-        validation.check_text("the name of a queue", queue)
-        validation.check_limits(limits)
+        validation.check_queue(queue, limits)
         self._write(lambda tx: queueing.declare(tx, queue, limits))
 
     def set_limits(self, queue: str, limits: QueueLimits | None) -> None:
@@ -275,6 +272,7 @@ class SqliteStore:
 
     def upsert_schedule(self, schedule: Schedule) -> None:
         """Create or change a schedule; see `Store`."""
+        validation.check_schedule(schedule)
         self._write(lambda tx: schedules.upsert(tx, schedule))
 
     def fire_schedule(
@@ -287,7 +285,7 @@ class SqliteStore:
         skip_overlap: bool = False,
     ) -> FireStatus:
         """Move the slot on and enqueue its jobs; see `Store`."""
-        validation.check_jobs(jobs)
+        validation.check_firing(slot, next_at, jobs)
         return self._write(
             lambda tx: schedules.fire(
                 tx, schedule_id, slot, next_at, jobs, skip_overlap=skip_overlap
@@ -312,6 +310,7 @@ class SqliteStore:
         self, space: str, key: str, value: bytes, *, ttl_ms: int | None = None
     ) -> None:
         """Set a value."""
+        validation.check_ttl(ttl_ms)
         self._write(lambda tx: keeping.put_value(tx, space, key, value, ttl_ms))
 
     def put_value_if_absent(
@@ -324,6 +323,7 @@ class SqliteStore:
         lease: tuple[str, str] | None = None,
     ) -> bool:
         """Set a value unless one exists; see `Store`."""
+        validation.check_ttl(ttl_ms)
         return self._write(
             lambda tx: keeping.put_value_if_absent(tx, space, key, value, ttl_ms, lease)
         )
@@ -350,6 +350,7 @@ class SqliteStore:
 
     def increment(self, space: str, key: str, amount: int = 1) -> int:
         """Add to a counter."""
+        validation.check_amount(amount)
         return self._write(lambda tx: keeping.increment(tx, space, key, amount))
 
     # -- reads --
@@ -379,6 +380,7 @@ class SqliteStore:
 
     def series(self, queue: str, *, since_minute: int) -> list[Minute]:
         """Return the minutes of a queue."""
+        validation.check_minute(since_minute)
         return self._read(reads.series, queue, since_minute)
 
     def list_workers(self) -> list[WorkerInfo]:

@@ -7,7 +7,6 @@ from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import Step
 from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.transaction import Transaction
-from workflows.stores.validation import due
 
 _PEND = """
 UPDATE jobs SET state = ?, run_at = ?, ready_at = ?, seq = ? WHERE n = ?
@@ -63,7 +62,7 @@ def reschedule(
     if state not in PENDING:
         msg = f"job {job_id!r} is {state}, not pending"
         raise ConflictError(msg)
-    return _pend(tx, n, queue, state, due(tx.now, delay_ms, run_at))
+    return _pend(tx, n, queue, state, tx.due(delay_ms, run_at))
 
 
 def promote(tx: Transaction, job_id: str) -> None:

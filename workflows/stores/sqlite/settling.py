@@ -29,7 +29,6 @@ from workflows.stores.sqlite.memory import (
 from workflows.stores.sqlite.queues import refund
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import put_value
-from workflows.stores.validation import due
 
 Answer = tuple[SettleStatus, JobState | None]
 
@@ -141,7 +140,7 @@ class Settling:
             self._tx.total(held.queue, "retried", "retried")
         else:
             self._endings.record(held, "snoozed", settlement.failure)
-        run_at = due(self._tx.now, settlement.delay_ms, settlement.run_at)
+        run_at = self._tx.due(settlement.delay_ms, settlement.run_at)
         return self._endings.pend(held, run_at)
 
     def _release(self, held: Held, settlement: Release) -> JobState:

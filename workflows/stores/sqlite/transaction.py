@@ -79,7 +79,11 @@ class Transaction:
         """Run one statement for each row of parameters."""
         return self.connection.executemany(sql, rows)
 
-    # -- places, counts --
+    # -- times, places, counts --
+
+    def due(self, delay_ms: int, run_at: int | None) -> int:
+        """Return the time that a delay or a due time means."""
+        return self.now + delay_ms if run_at is None else run_at
 
     def next_seq(self) -> int:
         """Return a place that nobody else has."""
