@@ -12,10 +12,11 @@ PORT ?= 8000
 
 VENV := .venv
 BIN := $(VENV)/bin
+PARITY := .venv-parity
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help run test check format chaos chaos-short mutants mutants-short property \
-        bench coverage ci clean
+        parity parity-record bench coverage ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +53,14 @@ mutants-short: $(VENV)/.dev
 property: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/property
 
+parity: $(VENV)/.dev $(PARITY)/.ready
+	$(PARITY)/bin/python -m tests.parity.temporal.record --check
+	$(PARITY)/bin/python -m tests.parity.temporal.replay
+	$(BIN)/python -m pytest tests/parity/temporal
+
+parity-record: $(PARITY)/.ready
+	$(PARITY)/bin/python -m tests.parity.temporal.record
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
@@ -65,7 +74,7 @@ ci:
 	.ci/run
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache \
+	rm -rf $(VENV) $(PARITY) build dist *.egg-info .coverage* .mypy_cache .pytest_cache \
 	  .ruff_cache .import_linter_cache .hypothesis
 
 # A stamp per state of the environment; setup.cfg is what it depends on.
@@ -87,3 +96,11 @@ $(VENV)/.run: setup.cfg $(VENV)/.created
 $(VENV)/.dev: setup.cfg $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# Temporal's server and SDK, the oracle of `make parity`, stay out of our environment.
+
+$(PARITY)/.ready: tests/parity/temporal/requirements.txt $(VENV)/.created
+	$(PYTHON) -m venv --clear $(PARITY)
+	$(PARITY)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --requirement tests/parity/temporal/requirements.txt
+	@touch $@

@@ -14,12 +14,12 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import report, systems
-from benchmarks.cases import CASES, Figures, Site, site
+from benchmarks.cases import CASES, SQLITE_ONLY, Figures, Site, site
 from benchmarks.processes import REPOSITORY
 from benchmarks.profiling import profile
 from benchmarks.servers import NODE_PACKAGES, Server, install_bullmq, valkey
@@ -29,10 +29,18 @@ COUNTS = {
     "enqueue": 5_000,
     "bulk": 20_000,
     "drain": 20_000,
+    "syncs": 3_000,
     "latency": 300,
     "timers": 300,
 }
-QUICK = {"enqueue": 500, "bulk": 2_000, "drain": 3_000, "latency": 40, "timers": 40}
+QUICK = {
+    "enqueue": 500,
+    "bulk": 2_000,
+    "drain": 3_000,
+    "syncs": 1_000,
+    "latency": 40,
+    "timers": 40,
+}
 ONE_CONFIGURATION = frozenset({"enqueue", "bulk", "latency", "timers"})
 
 
@@ -61,15 +69,29 @@ def _run_case(
     """Run one case on all systems, in turns, so that drift hits them alike."""
     measure: Callable[[Site, int], Figures] = CASES[case]
     count = (QUICK if options.quick else COUNTS)[case]
-    runs: list[tuple[str, str, Figures]] = []
+    runs: list[tuple[str, str, Figures | None]] = []
     for _ in range(options.repeats or (1 if options.quick else 3)):
         for system in candidates:
-            with site(system, server) as place:
-                figures = measure(place, count)
-            shown = ", ".join(f"{k} {v:.4g}" for k, v in figures.items())
-            _note(f"{setting} | {case} | {system.label}: {shown}")
+            figures = attempt(measure, system, server, count)
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in (figures or {}).items())
+            _note(f"{setting} | {case} | {system.label}: {shown or 'failed'}")
             runs.append((system.name, system.label, figures))
     return report.collect(setting, case, runs)
+
+
+def attempt(
+    measure: Callable[[Site, int], Figures],
+    system: System,
+    server: Server | None,
+    count: int,
+) -> Figures | None:
+    """Measure once; whatever goes wrong fails this figure alone, not the run."""
+    try:
+        with site(system, server) as place:
+            return measure(place, count)
+    except Exception as error:  # noqa: BLE001 - a fault of any system ends here
+        _note(f"{system.label} failed: {type(error).__name__}: {error}")
+        return None
 
 
 def _fitting(case: str, candidates: Sequence[System]) -> list[System]:
@@ -83,28 +105,34 @@ def _fitting(case: str, candidates: Sequence[System]) -> list[System]:
 
 def _redis(
     peers: Sequence[System], options: argparse.Namespace, cases: Sequence[str]
-) -> list[report.Row]:
-    rows: list[report.Row] = []
+) -> Iterator[report.Row]:
     candidates = [*systems.ours("redis"), *systems.stock("redis"), *peers]
+    cases = [case for case in cases if case not in SQLITE_ONLY]
     with valkey("everysec") as server:
         for case in cases:
             fitting = _fitting(case, candidates)
-            rows += _run_case(report.FAST, case, fitting, server, options)
+            yield from _run_case(report.FAST, case, fitting, server, options)
     with valkey("always") as server:
         for case in cases:
             if case in {"enqueue", "bulk", "drain"}:
                 fitting = _fitting(case, candidates)
-                rows += _run_case(report.STRICT, case, fitting, server, options)
-    return rows
+                yield from _run_case(report.STRICT, case, fitting, server, options)
 
 
-def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> list[report.Row]:
+def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> Iterator[report.Row]:
     candidates = [*systems.ours("sqlite"), *systems.stock("sqlite")]
-    rows: list[report.Row] = []
     for case in cases:
         fitting = _fitting(case, candidates)
-        rows += _run_case(report.FULL, case, fitting, None, options)
-    return rows
+        yield from _run_case(report.FULL, case, fitting, None, options)
+
+
+def _measure(options: argparse.Namespace) -> Iterator[report.Row]:
+    cases = [case for case in CASES if not options.only or case in options.only]
+    stores = options.store or ["redis", "sqlite"]
+    if "redis" in stores:
+        yield from _redis(_bullmq(options), options, cases)
+    if "sqlite" in stores:
+        yield from _sqlite(options, cases)
 
 
 def _bullmq(options: argparse.Namespace) -> list[System]:
@@ -136,13 +164,11 @@ def main(arguments: Sequence[str]) -> None:
         profile(arguments[1:])
         return
     options = _options(arguments)
-    cases = [case for case in CASES if not options.only or case in options.only]
-    stores = options.store or ["redis", "sqlite"]
     rows: list[report.Row] = []
-    if "redis" in stores:
-        rows += _redis(_bullmq(options), options, cases)
-    if "sqlite" in stores:
-        rows += _sqlite(options, cases)
+    try:
+        rows.extend(_measure(options))  # keeps what came before an interrupt
+    except KeyboardInterrupt:
+        _note("interrupted; this is what was measured until then")
     judged = [report.judge(goal, rows) for goal in report.GOALS]
     verdicts = [verdict for verdict in judged if verdict is not None]
     text = _facts(rows) + "\n" + report.markdown(verdicts, rows)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,10 @@ from benchmarks.stamps import Stamp, count_stamps, read_stamps
 from benchmarks.systems import System
 
 Figures = dict[str, float]
-PATIENCE_S = 120.0
+SQLITE_ONLY = frozenset({"syncs"})
+_SYNC = re.compile(r"\bf(?:data)?sync\(")
+PATIENCE_S = 60.0  # without any progress
+PRODUCER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +49,37 @@ class Site:
         argv = [*self.system.producer, command, str(count)]
         env = {**os.environ, **self.env}
         done = subprocess.run(
-            argv, env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False
+            argv,
+            env=env,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PRODUCER_S,
         )
         if done.returncode:
-            msg = f"{self.system.label}: {command} failed\n{done.stderr[-2_000:]}"
+            msg = f"the producer failed: {command}\n{done.stderr[-2_000:]}"
             raise RuntimeError(msg)
         return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
-    def work(self) -> Group:
-        """Start the workers."""
-        return Group(self.system.worker, self.env, self.folder / "worker.log")
+    def work(self, under: Sequence[str] = ()) -> Group:
+        """Start the workers, with a program like strace around them if it is given."""
+        argv = [*under, *self.system.worker]
+        return Group(argv, self.env, self.folder / "worker.log")
 
     def await_stamps(self, count: int, group: Group) -> None:
-        """Wait until so many jobs have started."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Wait until so many jobs have started.
+
+        Raises:
+            RuntimeError: the worker ended, or started nothing more for PATIENCE_S.
+        """
+        last, deadline = 0, time.monotonic() + PATIENCE_S
         while (seen := count_stamps(self.stamps)) < count:
             group.check()
+            if seen > last:
+                last, deadline = seen, time.monotonic() + PATIENCE_S
             if time.monotonic() > deadline:
-                msg = f"{self.system.label}: {seen} of {count} jobs started"
+                msg = f"{seen} of {count} jobs started; its log:\n{group.tail()}"
                 raise RuntimeError(msg)
             time.sleep(0.05)
 
@@ -114,6 +132,23 @@ def drain(place: Site, count: int) -> Figures:
     return figures
 
 
+def syncs(place: Site, count: int) -> Figures:
+    """How often workers that empty a full queue wait for the disk, by strace."""
+    if shutil.which("strace") is None:
+        msg = "strace is not installed"
+        raise RuntimeError(msg)
+    place.produce("bulk", count)
+    calls = place.folder / "strace"
+    trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync"]
+    group = place.work([*trace, "-o", str(calls)])
+    try:
+        place.await_stamps(count, group)
+        time.sleep(0.5)
+    finally:
+        group.stop()
+    return {"syncs/job": len(_SYNC.findall(calls.read_text())) / count}
+
+
 def _lateness(stamps: list[Stamp]) -> list[float]:
     """Return how much after its time each job started, in ms, sorted."""
     return sorted((stamp.started - stamp.sent) / 1e6 for stamp in stamps)
@@ -158,6 +193,7 @@ CASES = {
     "enqueue": enqueue,
     "bulk": bulk,
     "drain": drain,
+    "syncs": syncs,
     "latency": latency,
     "timers": timers,
 }

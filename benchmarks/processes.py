@@ -5,11 +5,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_CPUCLOCK_SCHED = 2  # Linux: the scheduler's count, in ns
+_CUTIME = 13  # in /proc/<pid>/stat, counted from the field after the name
 
 
 class Group:
@@ -31,9 +33,12 @@ class Group:
     def check(self) -> None:
         """Raise if the first process of the group has ended."""
         if self._process.poll() is not None:
-            tail = self.log.read_text(errors="replace")[-2_000:]
-            msg = f"the worker ended with {self._process.returncode}:\n{tail}"
+            msg = f"the worker ended with {self._process.returncode}:\n{self.tail()}"
             raise RuntimeError(msg)
+
+    def tail(self) -> str:
+        """Return the end of what the group has logged."""
+        return self.log.read_text(errors="replace")[-2_000:]
 
     def stop(self) -> None:
         """Stop it as systemd would, and by force after ten seconds."""
@@ -62,15 +67,33 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_ns(pids: Sequence[int]) -> int:
-    """Return the CPU time that the living threads of these processes used, in ns."""
+def own_cpu_ns(pid: int) -> int:
+    """Return the CPU time of all threads of a process, ended ones included, in ns.
+
+    The clock is that of clock_getcpuclockid(3), which Python does not offer for
+    another process. OSError: there is no such process.
+    """
+    return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED)
+
+
+def reaped_cpu_ns(pid: int) -> int:
+    """Return the CPU time of the children that a process has waited for, in ns.
+
+    The kernel tells it in hundredths of a second. OSError: no such process.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[_CUTIME]) + int(fields[_CUTIME + 1])
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ns(pids: Iterable[int]) -> int:
+    """Return the CPU time of these processes and of their ended children, in ns."""
     total = 0
     for pid in pids:
-        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            try:
-                total += int(path.read_text().split()[0])
-            except OSError:
-                continue
+        try:
+            total += own_cpu_ns(pid) + reaped_cpu_ns(pid)
+        except OSError:
+            continue  # it ended just now: its parent counts it as soon as it waits
     return total
 
 
@@ -83,7 +106,11 @@ class CpuSample(NamedTuple):
 
 
 class CpuSampler:
-    """Reads CPU times beside the run, every 20 ms."""
+    """Reads CPU times beside the run, every 20 ms.
+
+    Whoever descends from the worker at that moment counts: workers are forked, and
+    replaced, while the run goes on.
+    """
 
     def __init__(self, worker: int, server: int | None) -> None:
         self._worker = worker
@@ -101,11 +128,11 @@ class CpuSampler:
         self._thread.join()
 
     def _run(self) -> None:
-        pids: list[int] = []
+        workers = 0
         while not self._stop.wait(0.020):
-            if len(self.samples) % 25 == 0:
-                pids = family(self._worker)
-            sample = CpuSample(time.monotonic_ns(), cpu_ns(pids), cpu_ns(self._server))
+            # A child between its end and its wait is nowhere: time never goes back.
+            workers = max(workers, cpu_ns(family(self._worker)))
+            sample = CpuSample(time.monotonic_ns(), workers, cpu_ns(self._server))
             self.samples.append(sample)
 
     def between(self, begin: int, end: int) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def profile(arguments: Sequence[str]) -> None:
     parser.add_argument("--peer", action="store_true", help="stock Huey instead")
     parser.add_argument("--lines", type=int, default=35)
     options = parser.parse_args(arguments)
-    if shutil.which("py-spy", path=_path()) is None:
+    if _py_spy() is None:
         sys.exit("py-spy is not installed: pip install py-spy")
     system = (systems.stock if options.peer else systems.ours)(options.store)[0]
     with ExitStack() as stack:
@@ -49,13 +49,15 @@ def profile(arguments: Sequence[str]) -> None:
     _print_costs(stacks, options.lines)
 
 
-def _path() -> str:
-    return str(Path(sys.executable).parent)
+def _py_spy() -> str | None:
+    """Return the sampler: the one beside this Python, else the first in PATH."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("py-spy", path=beside) or shutil.which("py-spy")
 
 
 def _spy(out: Path) -> list[str]:
     return [
-        str(Path(_path()) / "py-spy"),
+        _py_spy() or "py-spy",
         *("record", "--format", "raw", "--rate", str(RATE), "--output", str(out)),
     ]
 

@@ -1,6 +1,6 @@
 """From figures to tables: medians, ratios to the peers, floors and targets."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -16,12 +16,17 @@ class Row:
     system: str
     label: str
     figure: str
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]  # None: this repeat failed
 
     @property
-    def middle(self) -> float:
-        """The median of the repeats."""
-        return median(self.values)
+    def numbers(self) -> list[float]:
+        """The repeats that did not fail."""
+        return [value for value in self.values if value is not None]
+
+    @property
+    def middle(self) -> float | None:
+        """The median of the repeats; None if all failed."""
+        return median(self.numbers) if self.numbers else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +56,44 @@ GOALS = (
     Goal(FAST, "latency", "latency p99 ms", None, 2.0, 1.3, 1.0, at_least=False),
     Goal(FAST, "timers", "late p99 ms", None, 50, 50, at_least=False),
     Goal(FULL, "drain", "drain/s", "SqliteHuey", 2, 5, 10),
+    Goal(FULL, "syncs", "syncs/job", None, 0.2, 0.2, at_least=False),
     Goal(FULL, "latency", "latency p50 ms", None, 10, 3, 1, at_least=False),
     Goal(FULL, "timers", "late p99 ms", None, 50, 50, at_least=False),
 )
 
 
+FAILED = "**failed**"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal, what was measured, and how far it got."""
+    """A goal, what was measured (None: a side failed), and how far it got."""
 
     goal: Goal
-    value: float
-    spread: tuple[float, float]
+    value: float | None
+    spread: tuple[float, float] | None
     level: str
 
 
 def collect(
-    setting: str, case: str, runs: Iterable[tuple[str, str, Figures]]
+    setting: str, case: str, runs: Sequence[tuple[str, str, Figures | None]]
 ) -> list[Row]:
-    """Make rows of the (system, label, figures) of all repeats of a case."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    """Make rows of the (system, label, figures) of all repeats of a case.
+
+    Figures are None where the run failed: its place in the rows stays empty, and a
+    system that failed always has the rows that the others have.
+    """
+    asked = list(dict.fromkeys(name for _, _, found in runs for name in found or ()))
+    grouped: dict[tuple[str, str], list[Figures | None]] = {}
     for system, label, figures in runs:
-        for figure, value in figures.items():
-            found.setdefault((system, label, figure), []).append(value)
-    return [
-        Row(setting, case, system, label, figure, tuple(values))
-        for (system, label, figure), values in found.items()
-    ]
+        grouped.setdefault((system, label), []).append(figures)
+    rows: list[Row] = []
+    for (system, label), repeats in grouped.items():
+        known = {name for found in repeats for name in found or ()}
+        for name in [name for name in asked if name in known] or asked or [case]:
+            values = tuple((found or {}).get(name) for found in repeats)
+            rows.append(Row(setting, case, system, label, name, values))
+    return rows
 
 
 def judge(goal: Goal, rows: Iterable[Row]) -> Verdict | None:
@@ -94,20 +110,24 @@ def judge(goal: Goal, rows: Iterable[Row]) -> Verdict | None:
     mine = _best(fitting, "ours", goal)
     if mine is None:
         return None
-    values = list(mine.values)
+    values = mine.numbers
     if goal.peer is not None:
         peer = _best(fitting, goal.peer, goal)
         if peer is None:
             return None
-        values = [a / b for a, b in zip(mine.values, peer.values, strict=True)]
+        pairs = zip(mine.values, peer.values, strict=True)
+        values = [a / b for a, b in pairs if a is not None and b is not None]
+    if not values:
+        return Verdict(goal, None, None, FAILED)
     value = median(values)
     return Verdict(goal, value, (min(values), max(values)), _level(goal, value))
 
 
 def _best(rows: Iterable[Row], system: str, goal: Goal) -> Row | None:
+    worst = float("-inf") if goal.at_least else float("inf")
     choose = max if goal.at_least else min
     own = [row for row in rows if row.system == system]
-    return choose(own, key=lambda row: row.middle) if own else None
+    return choose(own, key=lambda row: row.middle or worst) if own else None
 
 
 def _level(goal: Goal, value: float) -> str:
@@ -132,11 +152,10 @@ def markdown(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> str:
     for verdict in verdicts:
         goal = verdict.goal
         unit = f" x {goal.peer}" if goal.peer else ""
-        low, high = verdict.spread
         stretch = "none" if goal.stretch is None else _number(goal.stretch)
         lines.append(
             f"| {goal.figure}, {goal.setting} "
-            f"| {_number(verdict.value)}{unit} ({_number(low)} to {_number(high)}) "
+            f"| {_measured(verdict, unit)} "
             f"| {_number(goal.floor)} | {_number(goal.target)} | {stretch} "
             f"| {verdict.level} |"
         )
@@ -146,10 +165,25 @@ def markdown(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row.setting, row.case, row.figure)):
-        numbers = (row.middle, min(row.values), max(row.values))
-        cells = " | ".join(_number(number) for number in numbers)
+        cells = _cells(row)
         lines.append(f"| {row.setting} | {row.figure} | {row.label} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+def _measured(verdict: Verdict, unit: str) -> str:
+    if verdict.value is None or verdict.spread is None:
+        return FAILED
+    low, high = verdict.spread
+    return f"{_number(verdict.value)}{unit} ({_number(low)} to {_number(high)})"
+
+
+def _cells(row: Row) -> str:
+    if row.middle is None:
+        return f"{FAILED} | | "
+    numbers = (row.middle, min(row.numbers), max(row.numbers))
+    cells = " | ".join(_number(number) for number in numbers)
+    failed = len(row.values) - len(row.numbers)
+    return f"{cells} ({failed} {FAILED})" if failed else cells
 
 
 def as_json(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> dict[str, object]:

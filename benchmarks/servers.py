@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,11 @@ class Server(NamedTuple):
 
 @contextmanager
 def valkey(fsync: Fsync) -> Iterator[Server]:
-    """Run a server with an append-only file."""
+    """Run a server with an append-only file, for this run alone.
+
+    Raises:
+        RuntimeError: another server answers at its port.
+    """
     config = {
         "appendonly": "yes",
         "appendfsync": fsync,
@@ -55,12 +60,31 @@ def valkey(fsync: Fsync) -> Iterator[Server]:
         "auto-aof-rewrite-percentage": "0",
         "maxmemory-policy": "noeviction",
     }
-    with ValkeyServer(config=config) as server:
+    with ValkeyServer(port=_free_port(), config=config) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
-        client = redis.Redis.from_url(url)
-        pid = int(client.info("server")["process_id"])
-        client.close()
+        with redis.Redis.from_url(url, decode_responses=True) as client:
+            _check_ours(client, server.data_dir)
+            pid = int(client.info("server")["process_id"])
         yield Server(url, pid)
+
+
+def _free_port() -> int:
+    """Return a free port; unlike the package's own choice not always the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_ours(client: redis.Redis, folder: Path) -> None:
+    """Refuse the server of another run: each would empty it under the other.
+
+    The package takes any answer at the port for its own server.
+    """
+    found = client.config_get("dir")["dir"] or ""
+    if Path(found) != folder:
+        msg = f"another server answers at this port: its folder is {found}"
+        raise RuntimeError(msg)
 
 
 def install_bullmq(folder: Path) -> Path:

@@ -1,12 +1,12 @@
 """The one instance, made from the settings; `workflows.main` loads the jobs into it."""
 
-from workflows.converter import PayloadCodec, load_codec
+from workflows.converter import Codec, load_codec
 from workflows.exceptions import InvalidArgumentError, SettingsError
 from workflows.huey import WorkflowHuey
 from workflows.settings import load_settings
 
 
-def _codec(name: str | None) -> PayloadCodec | None:
+def _codec(name: str | None) -> Codec | None:
     try:
         return None if name is None else load_codec(name)
     except InvalidArgumentError as error:
@@ -16,11 +16,15 @@ def _codec(name: str | None) -> PayloadCodec | None:
 
 settings = load_settings()
 
-huey = WorkflowHuey(
-    "workflows",
-    url=settings.store_url,
-    options=settings.store_options,
-    lease=settings.lease,
-    max_payload=settings.max_payload,
-    codec=_codec(settings.payload_codec),
-)
+try:
+    huey = WorkflowHuey(
+        "workflows",
+        url=settings.store_url,
+        options=settings.store_options,
+        lease=settings.lease,
+        max_payload=settings.max_payload,
+        codec=_codec(settings.payload_codec),
+    )
+except InvalidArgumentError as error:  # an option of the URL
+    msg = f"WORKFLOWS_STORE: {error}"
+    raise SettingsError(msg) from None

@@ -9,15 +9,21 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workflows import __version__
 from workflows.exceptions import SettingsError, StoreError
 from workflows.settings import EXIT_CONFIG, Settings, load_settings
-from workflows.stores import open_store
 from workflows.supervise import ProcessGroup
-from workflows.telemetry import configure_logging, mask
+from workflows.telemetry import configure_logging, mask, mask_url
+
+if TYPE_CHECKING:
+    from workflows.huey import WorkflowHuey
 
 READY_WITHIN_S = 60.0
+MAX_PORT = 65_535
+MAX_WORKERS = 1000
+MIN_RATE, MAX_RATE = 0.001, 1000.0  # jobs per second
 GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
 
 Command = Callable[[argparse.Namespace], int]
@@ -31,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         print(f"Wrong settings:\n{error}", file=sys.stderr)
         return EXIT_CONFIG
@@ -40,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who read the output has seen enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,21 +60,33 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="start consumer and API for development")
-    run.add_argument("--host", default="127.0.0.1", help="address of the API")
-    run.add_argument("--port", type=int, default=8000, help="port of the API")
-    run.add_argument("--workers", type=int, default=8, help="jobs that run at once")
+    run.add_argument(
+        "--host", default="127.0.0.1", help="address of the API (%(default)s)"
+    )
+    run.add_argument(
+        "--port", type=_port, default=8000, help="port of the API (%(default)s)"
+    )
+    run.add_argument(
+        "--workers", type=_count, default=8, help="jobs that run at once (%(default)s)"
+    )
     run.add_argument("--demo", action="store_true", help="send demo traffic too")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="send demo jobs through the real queues")
-    demo.add_argument("--rate", type=float, default=2.0, help="jobs per second")
-    demo.add_argument("--count", type=int, default=0, help="stop after so many")
+    demo.add_argument(
+        "--rate", type=_rate, default=2.0, help="jobs per second (%(default)s)"
+    )
+    demo.add_argument(
+        "--count", type=int, default=0, help="stop after so many (0: never)"
+    )
     demo.set_defaults(command=_demo)
 
     doctor = commands.add_parser(
-        "doctor", help="show settings and store, look for faults"
+        "doctor", help="show settings, job types and store; look for faults"
     )
-    doctor.add_argument("--fsck", action="store_true", help="check every invariant")
+    doctor.add_argument(
+        "--fsck", action="store_true", help="check every invariant of the store"
+    )
     doctor.set_defaults(command=_doctor)
 
     version = commands.add_parser("version", help="print the version")
@@ -71,11 +94,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PORT:
+        msg = f"a port is a number from 1 to {MAX_PORT}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_WORKERS:
+        msg = f"workers are a number from 1 to {MAX_WORKERS}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        msg = f"a rate is a number from {MIN_RATE} to {MAX_RATE}"
+        raise argparse.ArgumentTypeError(msg)
+    return rate
+
+
 def _settings() -> Settings:
     """Read the settings, and log as they say."""
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     return settings
+
+
+def _load_jobs() -> "WorkflowHuey":
+    """Import what WORKFLOWS_IMPORTS names, as the consumer does; 78 if it is wrong."""
+    from workflows.main import huey  # noqa: PLC0415 - it reads the settings
+
+    return huey
 
 
 def _version(_options: argparse.Namespace) -> int:
@@ -88,7 +143,10 @@ def _doctor(options: argparse.Namespace) -> int:
     settings = _settings()
     for name, value in settings.masked().items():
         print(f"{name} = {value}")
-    store = open_store(settings.store_url, settings.store_options)
+    huey = _load_jobs()
+    for job_type in huey.job_types.values():
+        print(f"job type {job_type.name}: queue {job_type.queue}")
+    store = huey.store
     try:
         store.ping()
         for name, fact in store.info().items():
@@ -113,19 +171,28 @@ def _demo(options: argparse.Namespace) -> int:
     return send_traffic(rate=options.rate, count=options.count)
 
 
-# -- run ------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:
     """Run consumer, API and, if asked for, demo traffic until Ctrl-C."""
     settings = _settings()
     if not GUNICORN_CONFIG.is_file():
-        print(f"{GUNICORN_CONFIG} is missing; run it in a clone", file=sys.stderr)
+        print(
+            f"{GUNICORN_CONFIG} is missing; install a clone: pip install -e <its path>",
+            file=sys.stderr,
+        )
         return 1
     if not _is_free(options.host, options.port):
         where = f"{options.host}:{options.port}"
-        print(f"{where} is taken; choose another with --port", file=sys.stderr)
+        print(
+            f"{where} is taken; choose another with --port (make run PORT=8001)",
+            file=sys.stderr,
+        )
         return 1
+    store = _load_jobs().store  # what is wrong is said once, and nothing has started
+    store.ping()
+    store.close()
     with ProcessGroup(os.environ) as group:
         group.start("consumer", _consumer(options.workers))
         group.start("API", _api(options.host, options.port))
@@ -180,7 +247,7 @@ def _until_ready(group: ProcessGroup, host: str, port: int) -> bool:
 
 def _greet(settings: Settings, url: str) -> None:
     print(
-        f"\nHuey Workflows {__version__} runs on {mask(settings.store_url)}\n"
+        f"\nHuey Workflows {__version__} runs on {mask_url(settings.store_url)}\n"
         f"  queues     {url}/api/v1/queue/metrics\n"
         f"  dashboard  {url}/api/v1/queue/dashboard\n"
         f"  API        {url}/openapi.json\n"

@@ -130,6 +130,13 @@ class Priority:
 Priority.default = Priority()
 
 
+@dataclass(frozen=True, slots=True)
+class RawValue:
+    """A value that is passed through as its `workflows.converter.Payload`."""
+
+    payload: Any
+
+
 def _require_span(field: str, value: object) -> None:
     if not isinstance(value, timedelta):
         _refuse(f"{field} is not a timedelta")

@@ -16,7 +16,7 @@ class WorkflowsError(Exception):
     """The root of all errors of this project."""
 
 
-# -- what a job may raise -------------------------------------------------------
+# -- what a job may raise --------------------------------------------------------------
 
 
 class NonRetryableError(WorkflowsError):
@@ -38,7 +38,7 @@ class Snooze(RetryAfter):
     """Not now: look again after `delay`; no attempt spent, no failure recorded."""
 
 
-# -- what stops a running job; never swallowed by `except Exception` ---------------
+# -- what stops a running job; never swallowed by `except Exception` -------------------
 
 
 class JobInterrupt(BaseException):
@@ -57,7 +57,7 @@ class LeaseLost(JobInterrupt):
     """The job belongs to another process now; what this run does is refused."""
 
 
-# -- what a caller may meet ----------------------------------------------------------
+# -- what a caller may meet ------------------------------------------------------------
 
 
 class InvalidArgumentError(WorkflowsError, ValueError):
@@ -87,7 +87,7 @@ class SettingsError(WorkflowsError):
     """One or more settings are wrong; the text holds one line per problem."""
 
 
-# -- what a store may raise -----------------------------------------------------------
+# -- what a store may raise ------------------------------------------------------------
 
 
 class StoreError(WorkflowsError):
@@ -109,7 +109,7 @@ class StoreRefusedError(StoreError):
     """The store must not be used as it is: foreign, newer, or unsafe settings."""
 
 
-# -- what a workflow or a client sees fail: Temporal's tree ------------------------
+# -- what a workflow or a client sees fail: Temporal's tree ----------------------------
 
 
 class TimeoutType(IntEnum):

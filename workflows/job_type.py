@@ -1,5 +1,6 @@
 """A job type: what is declared once about every job of a kind, and how to make one."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -119,6 +120,11 @@ def new_job(  # noqa: PLR0913 - keyword-only options of one call
         dedup_id=dedup_id,
         trace=trace,
     )
+
+
+def requested_id(request_id: str, index: int) -> str:
+    """Return the id of the job at a place of a request: a repeat asks for the same."""
+    return hashlib.sha256(f"{request_id}\0{index}".encode()).hexdigest()[:32]
 
 
 def milliseconds(span: timedelta) -> int:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from workflows.engine.payload import DEFAULT_MAX_BYTES, LARGEST_MAX_BYTES
 from workflows.exceptions import SettingsError
 from workflows.store import StoreOptions
-from workflows.telemetry import LogFormat, mask
+from workflows.telemetry import LogFormat, mask_url
 
 PREFIX = "WORKFLOWS_"
 DEFAULT_STORE = "sqlite:///./var/workflows.db"
@@ -36,6 +36,7 @@ RISKS = frozenset(
 )
 
 _SCHEMES = ("sqlite", "redis", "rediss", "unix")
+_SOCKET = re.compile(r"unix:.+|(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -111,6 +112,15 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("api_bind")
+    @classmethod
+    def _bind_is_an_address(cls, value: str) -> str:
+        found = _SOCKET.fullmatch(value)
+        if not found or int(found["port"] or 0) > 65535:
+            msg = "is neither host:port (port 0 to 65535) nor unix:/path"
+            raise ValueError(msg)
+        return value
+
     @field_validator("allow")
     @classmethod
     def _risks_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,11 +161,11 @@ class Settings(BaseSettings):
 
     def masked(self) -> dict[str, str]:
         """Return every setting by its variable's name, passwords replaced by `***`."""
-        shown = {"store (in use)": mask(self.store_url)}
+        shown = {"store (in use)": mask_url(self.store_url)}
         for name in type(self).model_fields:
             value = getattr(self, name)
             if name == "store":
-                value = value and mask(value.get_secret_value())
+                value = value and mask_url(value.get_secret_value())
             elif isinstance(value, SecretStr):
                 value = "***"
             elif isinstance(value, tuple):

@@ -8,8 +8,10 @@ from typing import Final, Literal, TextIO
 
 LogFormat = Literal["text", "json"]
 
-_USERINFO: Final = re.compile(r"(://[^\s:/?#@]*:)[^\s\"']*(?=@)")
-_PARAMETER: Final = re.compile(r"([?&](?:password|token)=)[^\s&#]*", re.IGNORECASE)
+_USERINFO: Final = re.compile(r"(://[^\s:/?#@]*:)\S*(?=@)")
+_PARAMETER: Final = re.compile(r"([?&]\w*(?:password|token)=)[^\s&#]*", re.IGNORECASE)
+_URL_USERINFO: Final = re.compile(r"(://[^:/?#@]*:).*(?=@)", re.DOTALL)
+_URL_PARAMETER: Final = re.compile(r"([?&]\w*(?:password|token)=)[^&#]*", re.IGNORECASE)
 _KNOWN: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
     "message",
     "asctime",
@@ -19,7 +21,12 @@ _KNOWN: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__
 
 def mask(text: str) -> str:
     """Return the text with every password inside a URL replaced by `***`."""
-    return _PARAMETER.sub(r"\1***", _USERINFO.sub(r"\1***", text))
+    return _USERINFO.sub(r"\1***", _PARAMETER.sub(r"\1***", text))
+
+
+def mask_url(url: str) -> str:
+    """Return a URL with its passwords replaced, whatever characters they hold."""
+    return _URL_USERINFO.sub(r"\1***", _URL_PARAMETER.sub(r"\1***", url))
 
 
 def configure_logging(

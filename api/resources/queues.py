@@ -3,6 +3,8 @@
 from api import schemas, views
 from api.call import Call, Reply
 from api.cursors import read_cursor, write_cursor
+from api.problems import invalid_body
+from workflows.client import Fault
 from workflows.engine.states import JobState
 from workflows.store import QueueLimits
 
@@ -87,6 +89,10 @@ def resume(call: Call) -> Reply:
 def set_limits(call: Call) -> Reply:
     """Override the limits that code declares."""
     wanted = call.read(schemas.SetLimits)
+    if (wanted.rate_max is None) != (wanted.rate_ms is None):
+        missing = "rateMax" if wanted.rate_max is None else "rateMs"
+        text = "a rate limit needs both rateMax and rateMs"
+        raise invalid_body([Fault(f"/{missing}", "missing", text)])
     held = QueueLimits(
         concurrency=wanted.concurrency,
         rate_max=wanted.rate_max,

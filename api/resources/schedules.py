@@ -5,8 +5,10 @@ from api.call import Call, Reply
 from api.problems import Code, Problem, invalid_body
 from workflows.client import Fault, InvalidJobsError, ScheduleRequest
 from workflows.engine.schedule import CatchUp, CronSpec, IntervalSpec, Timetable
+from workflows.exceptions import InvalidArgumentError
 
 MAX_SCHEDULE_ID = 100  # its jobs' ids are longer and must be ids too
+ANY_CRON = "@daily"  # to look at a time zone alone
 _FIELDS = {"type": "name", "payload": "data"}
 
 
@@ -48,11 +50,30 @@ def _timetable(wanted: schemas.PutSchedule) -> Timetable:
     if (wanted.cron is None) == (wanted.every_ms is None):
         text = "give exactly one of cron and everyMs"
         raise invalid_body([Fault("", "one_of", text)])
-    if wanted.every_ms is not None:
-        spec: CronSpec | IntervalSpec = IntervalSpec(wanted.every_ms, wanted.offset_ms)
-    else:
-        spec = CronSpec(wanted.cron or "", wanted.tz)
+    spec = _interval(wanted) if wanted.every_ms is not None else _cron(wanted)
     return Timetable(spec, CatchUp(wanted.catch_up), wanted.skip_overlap)
+
+
+def _interval(wanted: schemas.PutSchedule) -> IntervalSpec:
+    try:
+        return IntervalSpec(wanted.every_ms or 0, wanted.offset_ms)
+    except InvalidArgumentError:  # the shape of the body allows this one fault only
+        text = "must be less than everyMs"
+        raise invalid_body([Fault("/offsetMs", "too_large", text)]) from None
+
+
+def _cron(wanted: schemas.PutSchedule) -> CronSpec:
+    try:
+        CronSpec(ANY_CRON, wanted.tz)
+    except InvalidArgumentError:
+        text = "there is no such time zone"
+        raise invalid_body([Fault("/tz", "unknown_zone", text)]) from None
+    try:
+        return CronSpec(wanted.cron or "", wanted.tz)
+    except InvalidArgumentError as error:
+        why = str(error).rpartition("': ")[2] if "': " in str(error) else "never fires"
+        text = f"not a cron expression that can be followed: {why}"
+        raise invalid_body([Fault("/cron", "bad_cron", text)]) from None
 
 
 def _in_body(fault: Fault) -> Fault:

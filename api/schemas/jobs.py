@@ -18,6 +18,8 @@ from workflows.engine.states import DeadReason, JobState
 from workflows.job_type import MAX_PRIORITY
 from workflows.store import MAX_STEP
 
+DedupId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
+
 
 class JobOptions(Body):
     """How to run the job; what is missing is the type's default."""
@@ -29,9 +31,7 @@ class JobOptions(Body):
     expires_ms: Annotated[int, Field(ge=1, le=MAX_SPAN_MS)] | None = Field(
         None, alias="expiresMs"
     )
-    dedup_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        None, alias="dedupId"
-    )
+    dedup_id: DedupId | None = Field(None, alias="dedupId")
 
 
 class AddJob(Body):

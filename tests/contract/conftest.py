@@ -24,3 +24,17 @@ def adapter(
 ) -> Store:
     """Each adapter in turn: what the oracle cannot do (threads, connections)."""
     return make_store(request.param, clock)
+
+
+# Which stores have the run operations; the oracle and Redis follow.
+RUN_STORES = ("sqlite",)
+
+
+@pytest.fixture(params=RUN_STORES)
+def run_store(
+    request: pytest.FixtureRequest, make_store: MakeStore, clock: ManualClock
+) -> Store:
+    """Each store that has runs in turn, empty, on the test's `clock`."""
+    if request.param == "oracle":
+        return OracleStore(clock)  # type: ignore[return-value]
+    return make_store(request.param, clock)

@@ -134,3 +134,16 @@ def test_expiry_is_bounded(store: Store, clock: ManualClock) -> None:
     add(store, *"abc", expires_ms=100)
     clock.advance(100)
     assert [store.expire_due(limit=2) for _ in range(3)] == [2, 1, 0]
+
+
+def test_a_job_that_expired_is_never_granted_however_many_expired_with_it(
+    store: Store, clock: ManualClock
+) -> None:
+    for part in range(2):
+        add(store, *(f"old-{part}-{n}" for n in range(900)), expires_ms=10)
+    add(store, "young")
+    clock.advance(10)
+    seen = [*taken(store, "t1", 2), *taken(store, "t2", 2)]
+    assert seen == ["young"]
+    store.expire_due()
+    assert totals(store)["expired"] == 1800

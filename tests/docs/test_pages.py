@@ -22,6 +22,7 @@ def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
 def test_the_settings_page_names_every_setting_with_its_default() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     shown = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? *\|", page, re.M)
+    assert len(shown) == len(dict(shown)), "a setting is named twice"
     assert dict(shown) == {
         variable(model, name): _text(field.default)
         for model in (Settings, MarketplaceSettings)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.servers import free_port
+from workflows.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "workflows")
@@ -123,10 +124,24 @@ def test_run_with_demo_shows_jobs_flow_and_stops_cleanly(
 def test_run_fails_when_a_part_of_it_dies(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    settings = environment | {"WORKFLOWS_IMPORTS": "no.such.module"}
-    with running(settings, tmp_path) as (program, _):
+    with running(environment, tmp_path) as (program, port):
+        wait_for(lambda: bool(totals(port)))
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+        consumer = int(children.read_text().split()[0])
+        os.kill(consumer, signal.SIGKILL)
         assert program.wait(timeout=60) == 1
-    assert "ended by itself" in (tmp_path / "output").read_text()
+    output = (tmp_path / "output").read_text()
+    assert "consumer ended by itself (killed by SIGKILL)" in output
+
+
+def test_run_starts_nothing_on_a_store_that_is_not_there(
+    run: Callable[..., Any],
+) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    refused = run("run", "--port", str(free_port()), WORKFLOWS_STORE=url)
+    assert refused.returncode == 1
+    [line] = refused.stderr.splitlines()
+    assert line.startswith("StoreUnavailableError: ")
 
 
 def test_run_refuses_a_port_that_is_taken(run: Callable[..., Any]) -> None:
@@ -139,6 +154,7 @@ def test_run_refuses_a_port_that_is_taken(run: Callable[..., Any]) -> None:
 
 PROGRAMS = {
     "doctor": (*COMMAND, "doctor"),
+    "run": (*COMMAND, "run", "--port", "0"),
     "demo": (*COMMAND, "demo", "--count", "1"),
     "consumer": (sys.executable, "-m", "huey.bin.huey_consumer", "workflows.main.huey"),
     "api": (
@@ -160,7 +176,7 @@ def test_wrong_settings_end_every_program_with_78_and_one_line_each(
     ]
 
 
-@pytest.mark.parametrize("name", ["demo", "consumer", "api"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_wrong_settings_of_the_jobs_do_the_same(name: str, tmp_path: Path) -> None:
     lines = refusal(PROGRAMS[name], tmp_path, {"WHATSAPP_MAX_MPS": "0"})
     assert lines[-2:] == ["Wrong settings", "WHATSAPP_MAX_MPS"]
@@ -171,6 +187,43 @@ def test_a_codec_that_is_not_there_does_the_same(name: str, tmp_path: Path) -> N
     setting = {"WORKFLOWS_PAYLOAD_CODEC": "no.such:codec"}
     lines = refusal(PROGRAMS[name], tmp_path, setting)
     assert lines[-2:] == ["Wrong settings", "WORKFLOWS_PAYLOAD_CODEC"]
+
+
+@pytest.mark.parametrize("name", ["doctor", "run", "consumer", "api"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WORKFLOWS_IMPORTS", "no.such.module"),
+        ("WORKFLOWS_STORE", "sqlite:///x.db?durability=none"),
+    ],
+)
+def test_what_shows_only_when_jobs_are_loaded_is_a_wrong_setting_too(
+    name: str, variable: str, value: str, tmp_path: Path
+) -> None:
+    lines = refusal(PROGRAMS[name], tmp_path, {variable: value})
+    assert lines[-2:] == ["Wrong settings", variable]
+
+
+@pytest.mark.parametrize("name", ["doctor", "consumer"])
+def test_modules_of_jobs_are_found_in_the_working_directory(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text("print('own.py is loaded', flush=True)")
+    script, *arguments = {
+        "doctor": ("workflows", "doctor"),
+        "consumer": ("huey_consumer", "workflows.main.huey", "-kgreenlet"),  # refused
+    }[name]
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / script), *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "WORKFLOWS_IMPORTS": "own"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "own.py is loaded" in ended.stdout
+    assert "no_jobs: own declared none" in ended.stderr
 
 
 def refusal(
@@ -198,3 +251,42 @@ def test_a_store_that_is_not_there_is_one_clear_line(run: Callable[..., Any]) ->
     assert ended.stderr.startswith("StoreUnavailableError: ")
     assert "geheim" not in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # as `workflows doctor | head -1` does, at once
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "doctor"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--port", "99999"), "a port is a number from 1 to 65535"),
+        (("run", "--port", "0"), "a port is a number from 1 to 65535"),
+        (("run", "--workers", "0"), "workers are a number from 1 to 1000"),
+        (("demo", "--rate", "0"), "a rate is a number from 0.001 to 1000.0"),
+        (("demo", "--rate", "nan"), "a rate is a number from 0.001 to 1000.0"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused_in_a_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

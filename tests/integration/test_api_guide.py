@@ -506,6 +506,26 @@ def test_drain_removes_waiting_jobs_and_delayed_ones_if_asked(stage: Stage) -> N
     assert second.data["removed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"), [("rateMax", "rateMs"), ("rateMs", "rateMax")]
+)
+def test_half_a_rate_limit_is_refused_with_what_is_missing(
+    stage: Stage, given: str, missing: str
+) -> None:
+    path = "/api/v1/queues/notes/limits"
+    refused = stage.api.request("PUT", path, {given: 5})
+    assert refused.status == 422
+    assert [fault["path"] for fault in refused.json["errors"]] == [f"/{missing}"]
+
+
+def test_a_dedup_id_with_a_nul_is_refused_unquoted(stage: Stage) -> None:
+    body = {"name": "take_note", "data": {"text": "a"}, "opts": {"dedupId": "key\0"}}
+    refused = stage.api.post("/api/v1/queues/notes/jobs", body)
+    assert refused.status == 422
+    assert [fault["path"] for fault in refused.json["errors"]] == ["/opts/dedupId"]
+    assert b"key" not in refused.body
+
+
 # -- schedules ------------------------------------------------------------------------
 
 
@@ -558,28 +578,33 @@ CRONS = {
 
 @pytest.mark.parametrize("case", CRONS)
 def test_odd_schedules_are_refused(stage: Stage, case: str) -> None:
-    assert put_schedule(stage, cron=CRONS[case]).status == 422
+    refused = put_schedule(stage, cron=CRONS[case])
+    assert refused.status == 422
+    assert [fault["path"] for fault in refused.json["errors"]] == ["/cron"]
+    assert not CRONS[case] or CRONS[case] not in refused.body.decode()
     assert stage.store.list_schedules() == []
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "path"),
     [
-        {"tz": "Mars/X"},
-        {"tz": "../../etc/passwd"},
-        {"everyMs": 1000},
-        {"cron": None},
-        {"cron": None, "everyMs": 10},
-        {"cron": None, "everyMs": 5000, "offsetMs": 5000},
-        {"catchUp": "never"},
-        {"name": "nobody"},
-        {"data": {"number": "x"}},
+        ({"tz": "Mars/X"}, "/tz"),
+        ({"tz": "../../etc/passwd"}, "/tz"),
+        ({"everyMs": 1000}, ""),
+        ({"cron": None}, ""),
+        ({"cron": None, "everyMs": 10}, "/everyMs"),
+        ({"cron": None, "everyMs": 5000, "offsetMs": 5000}, "/offsetMs"),
+        ({"catchUp": "never"}, "/catchUp"),
+        ({"name": "nobody"}, "/name"),
+        ({"data": {"number": "x"}}, "/data/number"),
     ],
 )
-def test_schedules_of_wrong_shape_are_refused(
-    stage: Stage, changes: dict[str, Any]
+def test_schedules_of_wrong_shape_are_refused_with_the_place(
+    stage: Stage, changes: dict[str, Any], path: str
 ) -> None:
-    assert put_schedule(stage, **changes).status == 422
+    refused = put_schedule(stage, **changes)
+    assert refused.status == 422
+    assert path in [fault["path"] for fault in refused.json["errors"]]
     assert stage.store.list_schedules() == []
 
 

@@ -4,7 +4,6 @@ Counts do not depend on how fast the machine is, so they are asserted here; rate
 measured by `python -m benchmarks`.
 """
 
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import systems
-from benchmarks.cases import Site
+from benchmarks.cases import Site, syncs
 from benchmarks.processes import Group
 from benchmarks.servers import Server
 from benchmarks.systems import System
@@ -128,15 +127,4 @@ def test_under_load_a_job_costs_a_fifth_of_an_fsync_on_sqlite(
     tmp_path: Path, workers: str
 ) -> None:
     place = Site(shape("sqlite", workers), None, tmp_path)
-    place.produce("bulk", JOBS)
-    counts = tmp_path / "strace"
-    trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync"]
-    argv = [*trace, "-o", str(counts), *place.system.worker]
-    group = Group(argv, place.env, tmp_path / "worker.log")
-    try:
-        place.await_stamps(JOBS + 1, group)
-        time.sleep(0.5)
-    finally:
-        group.stop()
-    syncs = len(re.findall(r"\bf(?:data)?sync\(", counts.read_text()))
-    assert 0 < syncs / JOBS <= 0.2
+    assert 0 < syncs(place, JOBS)["syncs/job"] <= 0.2

@@ -1,6 +1,8 @@
 """The files of deploy/ are accepted by the programs that read them."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -69,6 +71,27 @@ def test_stopping_a_worker_drains_it_before_systemd_loses_patience() -> None:
     unit = (DEPLOY / "workflows-worker@.service").read_text()
     assert "huey_consumer workflows.main.huey -w 16 -g TERM -t 55\n" in unit
     assert "\nKillMode=mixed\nKillSignal=SIGTERM\nTimeoutStopSec=65\n" in unit
+
+
+@pytest.mark.parametrize(("code", "loads"), [("", True), ("not Python", False)])
+def test_a_reload_of_the_api_first_tries_whether_the_new_code_loads(
+    code: str, loads: bool, tmp_path: Path
+) -> None:
+    unit = (DEPLOY / "workflows-api.service").read_text()
+    trial, kill = re.findall(r"^ExecReload=(.*)$", unit, re.M)
+    assert kill.startswith("/bin/kill -HUP")
+    program, *arguments = shlex.split(trial)
+    assert program.endswith("/python")
+    (tmp_path / "own.py").write_text(code)
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"WORKFLOWS_IMPORTS": "own", "PYTHONPATH": str(DEPLOY.parent)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode == 0) is loads
 
 
 def test_the_example_environment_is_accepted(

@@ -7,17 +7,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from huey.api import chord
+from huey.api import Task, chord
+from huey.exceptions import TaskException
 from pydantic import BaseModel
 
+from tests.clock import ManualClock
 from tests.conftest import MakeStore
+from tests.contract.builders import worker
 from workflows.engine.states import JobState
 from workflows.exceptions import StoreUnavailableError
 from workflows.huey import WorkflowHuey
 from workflows.huey.handler import HueyHandler
-from workflows.runtime.lease import Lease
-from workflows.runtime.pool import Pool, PoolOptions
-from workflows.store import Release, Settlement, Store
+from workflows.runtime.keeper import Keeper
+from workflows.runtime.lease import MS, Ended, Lease, boot_ns
+from workflows.runtime.pool import Pool, PoolOptions, key_of
+from workflows.store import (
+    Complete,
+    NewJob,
+    Release,
+    Retry,
+    Return,
+    Settlement,
+    Store,
+)
 
 
 class Failing:
@@ -84,6 +96,17 @@ def state_of(huey: WorkflowHuey, job_id: str) -> JobState:
     record = huey.store.get_job(job_id)
     assert record is not None
     return record.state
+
+
+def claimed_task(huey: WorkflowHuey) -> Task:
+    task = huey.dequeue()
+    assert task is not None
+    return task
+
+
+def claimed(huey: WorkflowHuey) -> Lease:
+    lease: Lease = claimed_task(huey).lease
+    return lease
 
 
 def test_a_chord_callback_survives_a_store_that_fails_while_it_collects(
@@ -281,3 +304,182 @@ def test_a_run_that_the_machinery_cannot_end_is_decided_all_the_same(
     ended: Settlement = HueyHandler(huey).run(lease).settlement
     assert isinstance(ended, Release)
     assert ended.started
+
+
+def test_a_consumer_that_starts_without_its_store_says_so_once(
+    huey: WorkflowHuey, failing: Failing, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = huey.create_consumer()
+    waiting.stop_flag.set()  # so that no step waits
+    scheduler = waiting._create_scheduler()
+    for _ in range(3):
+        failing.fail_before = {"now"}
+        scheduler.loop()
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged == ["declare_failed error=now failed once"]
+
+
+def test_greenlets_are_refused_whether_gevent_is_there_or_not(
+    huey: WorkflowHuey,
+) -> None:
+    with pytest.raises(ValueError, match="greenlets are not supported"):
+        huey.create_consumer(worker_type="greenlet")
+
+
+def test_a_task_enqueued_again_stays_accepted_when_the_store_fails(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="later")(lambda n: n).s(1)
+    huey.enqueue(task)
+    failing.fail_after.add("remove")  # where the process might die as well
+    again = huey.enqueue(task)
+    assert again.duplicate
+    assert state_of(huey, task.id) is JobState.WAITING
+
+
+def test_a_task_that_ended_may_be_enqueued_again(huey: WorkflowHuey) -> None:
+    task = huey.task(name="later")(lambda n: n).s(1)
+    huey.enqueue(task)
+    huey.execute(huey.dequeue())
+    assert not huey.enqueue(task).duplicate
+    assert [one.id for one in huey.pending()] == [task.id]
+
+
+def test_the_result_of_a_job_that_stalled_to_death_is_its_error(
+    make_store: MakeStore, clock: ManualClock
+) -> None:
+    huey = WorkflowHuey("stalled", store=make_store("sqlite", clock))
+    note = huey.job(queue="notes", payload=Note, max_stalls=0)(lambda _note: None)
+    result = note.enqueue(Note())
+    huey.store.sweep(interval_ms=5000)
+    assert huey.dequeue() is not None  # by a process that dies now
+    while state_of(huey, result.id) is JobState.ACTIVE:
+        clock.advance(5000)
+        huey.store.sweep(interval_ms=5000)
+    with pytest.raises(TaskException, match="stalled"):
+        result.get()
+
+
+def test_a_lost_lease_that_lingered_does_not_cost_the_new_run_of_its_job(
+    huey: WorkflowHuey,
+) -> None:
+    task = huey.task(name="slow", retries=1)(lambda: 1)
+    job_id = task().id
+    first = claimed(huey)
+    huey.store.exchange([Retry(job_id=job_id, token=first.job.token, linger=True)])
+    huey.store.exchange([Return(job_id=job_id, token=first.job.token)])
+    first.settled = True
+    second = claimed(huey)
+    leases = {key_of(lease): lease for lease in (first, second)}
+    keeper = Keeper(
+        huey.store,
+        HueyHandler(huey),
+        owner="me",
+        pools=(),
+        leases=leases,
+        lease_ms=30_000,
+        describe=lambda running: worker(running=running),
+        stop_wanted=lambda: False,
+        stop_claiming=lambda: None,
+    )
+    keeper.look(boot_ns() + 10_001 * MS)
+    assert (first.lost, second.lost) == (True, False)
+    assert [*leases] == [key_of(second)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_call_repeated_with_its_request_id_adds_nothing(
+    kind: str, make_store: MakeStore
+) -> None:
+    huey = WorkflowHuey("twice", store=make_store(kind))
+    note = huey.job(queue="notes", payload=Note)(lambda _note: None)
+    many = [Note(), (Note(), {"delay": 60}), (Note(), {"job_id": "mine"})]
+    calls = [note.enqueue_many(many, request_id="checkout-1") for _ in range(2)]
+    first, second = ([(one.id, one.status) for one in call] for call in calls)
+    assert first == second
+    info = huey.store.get_queue("notes")
+    assert info is not None
+    assert info.totals["enqueued"] == 3
+
+
+def test_a_pipeline_enqueued_again_runs_to_its_end_again(huey: WorkflowHuey) -> None:
+    ran: list[str] = []
+    first = huey.task(name="first")(lambda: ran.append("first"))
+    second = huey.task(name="second")(lambda: ran.append("second"))
+    pipeline = first.s().then(second)
+    for _ in range(2):
+        huey.enqueue(pipeline)
+        for _ in range(2):
+            task = huey.dequeue()
+            assert task is not None, ran
+            huey.execute(task)
+    assert ran == ["first", "second"] * 2
+
+
+def test_an_error_handler_runs_again_when_a_retried_dead_letter_fails_again(
+    huey: WorkflowHuey,
+) -> None:
+    heard: list[str] = []
+
+    def fail() -> None:
+        raise ValueError
+
+    broken = huey.task(name="broken")(fail)
+    tell = huey.task(name="tell")(lambda error: heard.append(repr(error)))
+    result = huey.enqueue(broken.s().error(tell))
+    for _ in range(2):
+        huey.execute(claimed_task(huey))
+        huey.execute(claimed_task(huey))
+        assert state_of(huey, result.id) is JobState.FAILED
+        huey.store.retry_dead(result.id)
+    assert len(heard) == 2
+
+
+def test_a_refused_settlement_does_not_forget_a_claim_whose_reply_was_lost(
+    huey: WorkflowHuey, failing: Failing
+) -> None:
+    task = huey.task(name="plain")(lambda: 1)
+    names = iter(["claim-1", "claim-2"])
+    options = PoolOptions(
+        owner="me",
+        weights={"faults": 1},
+        types=huey.jobs.types_by_queue(),
+        capacity=2,
+        prefetch=False,
+    )
+    task()
+    pool = Pool(failing, options, {}, lambda: next(names), lambda _exist: None)
+    pool._exchange()
+    first = pool.take()
+    assert first is not None
+    last = task()
+    failing.fail_after.add("exchange")
+    pool._exchange()  # grants the last one, and the reply is lost
+    bad = NewJob(id="", queue="faults", type="plain", payload=b"")
+    token = first.job.token
+    pool.end(first, Ended(Complete(job_id=first.job.id, token=token, jobs=(bad,))))
+    pool._exchange()
+    assert state_of(huey, first.job.id) is JobState.FAILED
+    pool._exchange()
+    second = pool.take()
+    assert second is not None
+    assert second.job.id == last.id
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_async_jobs_of_a_limited_queue_follow_each_other_at_once(
+    kind: str, make_store: MakeStore
+) -> None:
+    huey = WorkflowHuey("line", store=make_store(kind))
+
+    async def nothing(_note: Note) -> None: ...
+
+    note = huey.job(queue="notes", payload=Note, concurrency=1)(nothing)
+
+    def done() -> int:
+        info = huey.store.get_queue("notes")
+        return info.totals.get("completed", 0) if info else 0
+
+    with consumer(huey):
+        note.enqueue_many([Note()] * 12)
+        until(lambda: done() == 12, seconds=6)  # not one a second

@@ -106,6 +106,31 @@ def test_a_server_that_hangs_is_reported_in_time(
     assert taken(store, "t", 5)[0] == "a"
 
 
+def test_calls_that_wait_for_one_check_of_a_server_that_hangs_end_with_it(
+    server: ValkeyServer,
+) -> None:
+    fresh, took = open_redis(server.unix_url), list[float]()
+
+    def call() -> None:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError):
+            fresh.ping()
+        took.append(time.monotonic() - began)
+
+    calls = [threading.Thread(target=call) for _ in range(6)]
+    server.freeze()
+    try:
+        for thread in calls:
+            thread.start()
+        for thread in calls:
+            thread.join()
+    finally:
+        server.thaw()
+    assert len(took) == 6
+    assert max(took) < LONGEST + 0.5  # not one after the other
+    fresh.ping()
+
+
 def test_a_call_that_timed_out_may_have_worked_and_can_be_sent_again(
     store: RedisStore, server: ValkeyServer
 ) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import stat
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pysqlite3
 import pytest
@@ -19,6 +21,7 @@ from workflows.exceptions import (
 )
 from workflows.store import StoreOptions
 from workflows.stores.sqlite import SqliteStore, opening
+from workflows.stores.sqlite.location import Location
 from workflows.stores.sqlite.opening import check_library
 
 
@@ -291,3 +294,39 @@ def test_a_write_lock_held_too_long_is_reported_in_clear_words(
     add(store, "a")
     assert job(store, "a").state is JobState.WAITING
     store.close()
+
+
+class InterruptedReader:
+    """A connection; something happens after the first statement that it reads with."""
+
+    def __init__(self, connection: Any, between: Callable[[], object]) -> None:
+        self._connection = connection
+        self._between: list[Callable[[], object]] = [between]
+
+    @property
+    def in_transaction(self) -> bool:
+        return bool(self._connection.in_transaction)
+
+    def execute(self, sql: str) -> Any:
+        cursor = self._connection.execute(sql)
+        if sql.startswith("PRAGMA application_id") and self._between:
+            row = cursor.fetchone()
+            self._between.pop()()
+            return self._connection.execute("SELECT ?", row)
+        return cursor
+
+
+def test_a_file_that_another_process_is_making_is_not_taken_for_foreign(
+    tmp_path: Path,
+) -> None:
+    """One process looks at the empty file while another makes the schema in it."""
+    path = tmp_path / "store.db"
+    looking = pysqlite3.connect(os.fspath(path), isolation_level=None)
+    looking.execute("PRAGMA journal_mode = WAL")
+    made = SqliteStore(f"sqlite:///{path}")
+    reader = InterruptedReader(looking, made.now)
+    opening._check_ours(reader, Location(path))
+    opening._check_ours(looking, Location(path))
+    assert looking.execute("SELECT count(*) FROM store").fetchone() == (1,)
+    looking.close()
+    made.close()

@@ -209,8 +209,8 @@ MUTANTS = [
         "expiry ignored by claims",
         "claim_order",
         "scripts/exchange.lua",
-        "  expire_due(now, MAX_STEP)\n",
-        "",
+        "local expired = expire_due(now, MAX_STEP)",
+        "local expired = 0",
     ),
     _mutant(
         "suspects prefetched",

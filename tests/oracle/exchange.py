@@ -214,7 +214,13 @@ class Exchange(Values, Upkeep):
 
     def _claimable(self, wanted: QueueClaim) -> list[Job]:
         jobs = self._in_state(JobState.WAITING, queue=wanted.queue)
-        known = [job for job in jobs if job.new.type in wanted.types]
+        now = self.now()
+        known = [
+            job
+            for job in jobs
+            if job.new.type in wanted.types
+            and (job.expires_at is None or job.expires_at > now)
+        ]
         return sorted(known, key=lambda job: (job.new.priority, job.place))
 
     def _room(self, name: str) -> float:

@@ -13,6 +13,7 @@ from workflows.engine.schedule import (
     END_MS,
     EPOCH,
     LATE_MS,
+    LOOK_AHEAD_MINUTES,
     MAX_CATCH_UP,
     MINUTE_MS,
     SCAN_MINUTES,
@@ -396,7 +397,7 @@ def test_an_opaque_schedule_is_looked_at_minute_by_minute() -> None:
 def test_an_opaque_schedule_without_a_match_is_looked_at_again_and_not_fired() -> None:
     spec = OpaqueSpec("never", lambda minute: False)
     again = next_slot(spec, 0)
-    assert again == SCAN_MINUTES * MINUTE_MS
+    assert again == LOOK_AHEAD_MINUTES * MINUTE_MS
     assert due_slots(spec, again, again) == Due((), 2 * again)
 
 
@@ -415,7 +416,7 @@ def test_after_an_outage_only_the_last_day_of_an_opaque_schedule_is_looked_at() 
 
     now = 3650 * DAY_MS + 1
     due = due_slots(OpaqueSpec("task", matches), 0, now)
-    assert due == Due((3649 * DAY_MS,), 3650 * DAY_MS + 15 * MINUTE_MS)
+    assert due == Due((3649 * DAY_MS,), 3650 * DAY_MS + 5 * MINUTE_MS)
     assert calls < 2 * SCAN_MINUTES
 
 

@@ -135,6 +135,28 @@ def test_a_wrong_port_is_refused_without_repeating_it(environment: Environment) 
     assert "unquoted" not in problems()[0]
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:0", "api.internal:8000", "[::1]:8000", "unix:/run/api.sock"]
+)
+def test_the_api_binds_to_a_port_or_a_socket(
+    address: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_API_BIND", address)
+    assert load_settings().api_bind == address
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "127.0.0.1:65536", ":8000", "::1:8000", "unix:"]
+)
+def test_what_the_api_cannot_bind_to_is_refused(
+    address: str, environment: Environment
+) -> None:
+    environment.setenv("WORKFLOWS_API_BIND", address)
+    assert problems() == [
+        "WORKFLOWS_API_BIND: is neither host:port (port 0 to 65535) nor unix:/path"
+    ]
+
+
 def test_a_misspelt_variable_is_a_problem_with_a_hint(environment: Environment) -> None:
     environment.setenv("WORKFLOWS_STOER", "redis://localhost")
     assert problems() == [
@@ -160,3 +182,17 @@ def test_no_rendering_shows_a_password(environment: Environment) -> None:
     assert shown["WORKFLOWS_STORE"] == "redis://me:***@host/0?password=***"
     assert shown["REDIS_PASSWORD"] == "***"
     assert "geheim" not in f"{found!r} {found} {shown}"
+
+
+@pytest.mark.parametrize(
+    "word", ["ge heim", "ge'heim", 'ge"heim', "ge@heim", "ge:heim"]
+)
+def test_no_character_of_a_password_unmasks_it(
+    word: str, environment: Environment
+) -> None:
+    url = f"redis://me:{word}@host/0?ssl_password={word}"
+    environment.setenv("WORKFLOWS_STORE", url)
+    shown = load_settings().masked()
+    assert shown["WORKFLOWS_STORE"] == shown["store (in use)"]
+    assert "heim" not in shown["WORKFLOWS_STORE"]
+    assert shown["WORKFLOWS_STORE"].startswith("redis://me:***@")

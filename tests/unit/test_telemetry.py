@@ -75,6 +75,9 @@ def test_handlers_of_huey_write_no_line_twice(stream: io.StringIO) -> None:
         ("redis://:p/w@host", "redis://:***@host"),
         ("redis://h/0?a=1&password=pw&b=2", "redis://h/0?a=1&password=***&b=2"),
         ("unix://me:pw@/run/redis.sock", "unix://me:***@/run/redis.sock"),
+        ("at redis://:it's@host/0", "at redis://:***@host/0"),
+        ('redis://:p"w@host', "redis://:***@host"),
+        ("rediss://h/0?ssl_password=pw", "rediss://h/0?ssl_password=***"),
         ("mail me@home: now", "mail me@home: now"),
     ],
 )

@@ -22,7 +22,7 @@ from workflows.exceptions import (
     InvalidArgumentError,
     NotFoundError,
 )
-from workflows.job_type import JobType, new_job
+from workflows.job_type import JobType, new_job, requested_id
 from workflows.store import (
     MAX_STEP,
     Enqueued,
@@ -164,7 +164,7 @@ class JobClient:
     def _job_id(self, request_id: str | None, index: int) -> str:
         if request_id is None:
             return self._new_id()
-        return hashlib.sha256(f"{request_id}\0{index}".encode()).hexdigest()[:32]
+        return requested_id(request_id, index)
 
     def _new_job(self, request: JobRequest, payload: bytes, *, job_id: str) -> NewJob:
         job_type = self.types[request.type]

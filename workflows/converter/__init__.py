@@ -4,9 +4,11 @@
 payloads and failures of workflows, shaped like `temporalio.converter`.
 """
 
+from workflows.common import RawValue
 from workflows.converter.data import DataConverter, PayloadCodec
 from workflows.converter.failure import DefaultFailureConverter, FailureConverter
 from workflows.converter.json_form import (
+    DEFAULT,
     Codec,
     Converter,
     RemoteError,
@@ -15,6 +17,7 @@ from workflows.converter.json_form import (
     decode_tagged,
     encode,
     encode_tagged,
+    load_codec,
     payload_error,
     register_tag,
 )
@@ -27,12 +30,12 @@ from workflows.converter.payload import (
     JSONPlainPayloadConverter,
     Payload,
     PayloadConverter,
-    RawValue,
     payload_from_json,
     payload_to_json,
 )
 
 __all__ = [
+    "DEFAULT",
     "BinaryNullPayloadConverter",
     "BinaryPlainPayloadConverter",
     "Codec",
@@ -54,6 +57,7 @@ __all__ = [
     "decode_tagged",
     "encode",
     "encode_tagged",
+    "load_codec",
     "payload_error",
     "payload_from_json",
     "payload_to_json",

@@ -101,12 +101,13 @@ class DefaultFailureConverter(FailureConverter):
 def _form(error: BaseException, converter: PayloadConverter) -> Json:
     """Return the failure of one exception, without its cause."""
     if not isinstance(error, FailureError):
-        form: Json = {"message": str(error)}
+        message = str(error)
         info: Json = {"type": type(error).__name__}
         kind = "applicationFailureInfo"
     else:
-        form = {"message": error.message}
+        message = error.message
         kind, info = _info(error, converter)
+    form: Json = {"message": message} if message else {}
     stack = stack_of(error)
     if stack:
         form["stackTrace"] = stack

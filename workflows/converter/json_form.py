@@ -138,7 +138,7 @@ class Converter:
         return data if self.codec is None else self.codec.decode(data)
 
 
-def load_codec(name: str) -> PayloadCodec:
+def load_codec(name: str) -> Codec:
     """Import the codec that `package.module:attribute` names.
 
     Raises:

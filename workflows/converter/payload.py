@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflows.common import RawValue
 from workflows.converter.json_form import Converter
 from workflows.engine.payload import LARGEST_MAX_BYTES
 
@@ -22,13 +23,6 @@ class Payload:
 
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class RawValue:
-    """A value that is passed through as its payload, unconverted."""
-
-    payload: Payload
 
 
 def payload_to_json(payload: Payload) -> dict[str, Any]:
@@ -159,7 +153,8 @@ class CompositePayloadConverter(PayloadConverter):
 
     def _encode(self, value: Any) -> Payload:
         if isinstance(value, RawValue):
-            return value.payload
+            raw: Payload = value.payload
+            return raw
         for each in self.converters.values():
             payload = each.to_payload(value)
             if payload is not None:

@@ -40,7 +40,7 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleActivity:
-    """Run an activity. `retry_policy`: Temporal's JSON; None: the default policy."""
+    """Run an activity. `retry_policy`: JSON of RetryPolicy; None: the default."""
 
     seq: int
     activity_id: str

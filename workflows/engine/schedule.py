@@ -32,7 +32,8 @@ MIN_INTERVAL_MS = 1000
 MAX_INTERVAL_MS = 3650 * 24 * 3_600_000
 MAX_EXPRESSION = 200  # characters
 MAX_CATCH_UP = 100  # late slots that fire after an outage
-SCAN_MINUTES = 24 * 60  # how far one look at an opaque schedule goes
+SCAN_MINUTES = 24 * 60  # how far back one look at an opaque schedule goes
+LOOK_AHEAD_MINUTES = 5  # and how far ahead: new code may have other slots
 LATE_MS = 60_000  # a slot that is later than this was missed (policy `skip`)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_MS = 221_845_392_000_000  # the year 9000: no slots beyond
@@ -189,7 +190,8 @@ def next_slot(spec: Spec, after_ms: int) -> int | None:
     """Return the first slot after `after_ms`; None: there is none.
 
     Of an opaque schedule this may be a moment to look again (nothing within the next
-    SCAN_MINUTES); `due_slots` fires nothing then.
+    LOOK_AHEAD_MINUTES); `due_slots` fires nothing then. It is never far off, because
+    nothing but the code tells that the code has changed.
 
     Raises:
         InvalidArgumentError: an opaque schedule whose code is not here.
@@ -202,7 +204,7 @@ def next_slot(spec: Spec, after_ms: int) -> int | None:
     if isinstance(spec, CronSpec):
         return _next_cron(spec, after_ms)
     minute = after_ms // MINUTE_MS * MINUTE_MS
-    for _ in range(SCAN_MINUTES):
+    for _ in range(LOOK_AHEAD_MINUTES):
         minute += MINUTE_MS
         if _matches(spec, minute):
             break

@@ -12,6 +12,8 @@ from workflows.runtime.pool import Pool
 
 logger = logging.getLogger("workflows.huey")
 
+LOOP_ENDS_S = 1.0  # unless a job blocks it
+
 
 class AsyncSlots:
     """Takes jobs of its pool on one thread and runs them on the loop of another."""
@@ -42,6 +44,9 @@ class AsyncSlots:
     def stop(self) -> None:
         """Stop the loop; what still runs stays for the process to give back."""
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._threads[0].join(LOOP_ENDS_S)
+        if not self._running and not self._loop.is_running():
+            self._loop.close()
         self._writer.shutdown(wait=True)
 
     def _feed(self) -> None:

@@ -12,6 +12,7 @@ from workflows.engine.schedule import format_timetable, next_slot
 from workflows.exceptions import StoreError
 from workflows.huey.async_slots import AsyncSlots
 from workflows.huey.handler import HueyHandler, install_interrupt_handler
+from workflows.huey.workflow_host import WorkflowHosts
 from workflows.job_type import milliseconds
 from workflows.runtime.process import JobProcess, ProcessOptions
 from workflows.runtime.ticker import Ticker, TickerOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("workflows.huey")
 
 RETRY_S = 1.0
+GRACE_S = 30.0  # for activities and workflow tasks that run at a graceful stop
 
 
 class SlotWorker(Worker):  # type: ignore[misc]  # Huey ships no types
@@ -67,6 +69,7 @@ class TickScheduler(BaseProcess):  # type: ignore[misc]  # Huey ships no types
         super().__init__(huey, stop_flag)
         self._periodic = periodic
         self._ticker: Ticker | None = None
+        self._failing = False
 
     def loop(self, now: Any = None) -> None:
         """Do what is due, then sleep until something is, or until the stop."""
@@ -76,7 +79,9 @@ class TickScheduler(BaseProcess):  # type: ignore[misc]  # Huey ships no types
             try:
                 declare(self.huey)
             except StoreError as error:
-                logger.warning("declare_failed error=%s", error)
+                if not self._failing:
+                    logger.warning("declare_failed error=%s", error)
+                self._failing = True
                 self.stop_flag.wait(RETRY_S)
                 return
             self._ticker = make_ticker(self.huey, periodic=self._periodic)
@@ -99,12 +104,17 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         self._process: JobProcess | None = None
         self._handler = HueyHandler(huey)
         self._async: AsyncSlots | None = None
+        self._workflows: WorkflowHosts | None = None
         self._entering = threading.Lock()
         self._abandoned = False
         super().__init__(huey, **options)
-        if self.worker_type not in {"thread", "process"}:
+
+    def get_environment(self, worker_type: str) -> Any:
+        """Return Huey's means of starting workers. Raises ValueError (greenlets)."""
+        if worker_type not in {"thread", "process"}:
             msg = "worker type must be thread or process; greenlets are not supported"
             raise ValueError(msg)
+        return super().get_environment(worker_type)
 
     def _create_worker(self) -> SlotWorker:
         worker: SlotWorker = super()._create_worker()
@@ -166,6 +176,15 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         if process.loop is not None:
             self._async = AsyncSlots(process.loop, self._handler)
             self._async.start()
+        if huey.workflows:
+            self._workflows = WorkflowHosts(
+                huey.store,
+                huey.workflows,
+                threads=2 if self.forks else self.workers,
+                lease_ms=huey.lease_ms,
+                namespace=huey.name,
+            )
+            self._workflows.start()
         return process
 
     def _interrupted(self, _signum: int, _frame: object) -> None:
@@ -187,6 +206,8 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         process.stop_claiming()
         if self._async is not None:
             self._async.stop()
+        if self._workflows is not None:
+            self._workflows.stop(0 if self.huey.interrupting else GRACE_S)
         process.stop()
 
     # -- the consumer ----------------------------------------------------------------

@@ -1,7 +1,7 @@
 """`WorkflowHuey`: a Huey whose tasks are leased jobs in a durable store."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -14,10 +14,10 @@ from huey.exceptions import ConfigurationError, HueyException
 from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
-from workflows.converter import Converter, PayloadCodec
+from workflows.converter import Codec, Converter, DataConverter
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
-from workflows.engine.states import JobState
+from workflows.engine.states import LIVE, JobState
 from workflows.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -25,12 +25,19 @@ from workflows.exceptions import (
 )
 from workflows.huey import message
 from workflows.huey.consumer import WorkflowConsumer
-from workflows.huey.options import limits_of, retention_of, timeout_of
+from workflows.huey.options import (
+    check_queue,
+    limits_of,
+    retention_of,
+    stalls_of,
+    timeout_of,
+)
 from workflows.huey.registry import JobRegistry
 from workflows.huey.runner import claim_one, run_claimed
 from workflows.huey.serializer import JsonSerializer, register_error
 from workflows.huey.storage import HueyStorage
 from workflows.huey.translation import Translation, check_priority
+from workflows.huey.workflow_host import Registrations
 from workflows.huey.wrapper import JobResult, JobWrapper, check_payload_model
 from workflows.job_type import (
     KEEP_ALL,
@@ -54,7 +61,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     queue → its part of the slots (default 1); `async_slots`: `async def` jobs at once
     per process; `errors`: your exception classes that `on_error` tasks get as
     themselves; `max_payload`: bytes of JSON that a payload or result may have;
-    `codec`: changes them on their way to and from the store (`PayloadCodec`).
+    `codec`: changes them on their way to and from the store (`Codec`).
     Everything else is Huey's. docs/huey.md says what differs.
     """
 
@@ -71,7 +78,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         async_slots: int = 256,
         errors: Iterable[type[Exception]] = (),
         max_payload: int = DEFAULT_MAX_BYTES,
-        codec: PayloadCodec | None = None,
+        codec: Codec | None = None,
         **settings: Any,
     ) -> None:
         if (url is None) == (store is None) and not settings.get("immediate"):
@@ -92,6 +99,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         self.converter = _converter(max_payload, codec)
         settings.setdefault("serializer", JsonSerializer(self.converter))
         self.jobs = JobRegistry(name, self.converter, utc=settings.get("utc", True))
+        self.workflows = Registrations()
         super().__init__(name, **settings)
         self.translation = Translation(self)
 
@@ -107,6 +115,31 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     def job_types(self) -> Mapping[str, JobType]:
         """The declared job types, by name."""
         return self.jobs.job_types
+
+    def register_workflows(
+        self,
+        task_queue: str,
+        *,
+        workflows: Sequence[type[Any]] = (),
+        activities: Sequence[Callable[..., Any]] = (),
+        data_converter: DataConverter = DataConverter.default,
+        max_cached_workflows: int = 1000,
+    ) -> None:
+        """Let every consumer of this instance host workflows and activities.
+
+        Each process of `huey_consumer` then works on `task_queue` beside its jobs.
+
+        Raises:
+            InvalidArgumentError: the queue has a registration, or a class or function
+                is not decorated.
+        """
+        self.workflows.add(
+            task_queue,
+            workflows,
+            activities,
+            data_converter=data_converter,
+            cached=max_cached_workflows,
+        )
 
     # -- Huey's seams ----------------------------------------------------------------
 
@@ -134,11 +167,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         if task.expires and self.jobs.is_plain(task):
             task.resolve_expires(self.utc)
         [result] = self.enqueue_tasks([task])
-        if (
-            result.duplicate
-            and self.jobs.is_plain(task)
-            and self._forget_ended(task.id)
-        ):
+        if result.duplicate and self.jobs.is_plain(task) and self._forget_chain(task):
             [result] = self.enqueue_tasks([task])
         if not self.results:
             return None
@@ -219,6 +248,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             ConfigurationError, InvalidArgumentError: a setting is not acceptable.
         """
         check_payload_model(payload)
+        check_queue(queue)
         check_priority(priority)
         seconds = timeout_of(timeout)
         template = JobType(
@@ -229,7 +259,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             priority=priority,
             timeout=seconds,
             expires=timeout_of(expires),
-            max_stalls=max_stalls,
+            max_stalls=stalls_of(max_stalls),
             limits=limits_of(concurrency, limiter),
             keep_completed=retention_of(remove_on_complete),
             keep_failed=retention_of(remove_on_fail),
@@ -291,8 +321,24 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             results.append(result)
         return results
 
+    def _forget_chain(self, task: Task) -> bool:
+        """Free the ids of a pipeline whose first task ended; else return False."""
+        freed = self._forget_ended(task.id)
+        rest = task.on_complete
+        while freed and rest is not None:
+            self._forget_ended(rest.id)
+            rest = rest.on_complete
+        return freed
+
     def _forget_ended(self, job_id: str) -> bool:
-        """Free the id of a job that ended: plain Huey may enqueue a task twice."""
+        """Free the id of a job that ended: plain Huey may enqueue a task twice.
+
+        A live one stays: between its removal and the second enqueue it would exist
+        nowhere.
+        """
+        record = self.store.get_job(job_id)
+        if record is not None and record.state in LIVE:
+            return False
         try:
             self.store.remove(job_id)
         except NotFoundError:
@@ -310,7 +356,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         return [self.translation.task_of(one) for one in known]
 
 
-def _converter(max_payload: int, codec: PayloadCodec | None) -> Converter:
+def _converter(max_payload: int, codec: Codec | None) -> Converter:
     try:
         return Converter(max_payload, codec)
     except InvalidArgumentError as error:

@@ -14,6 +14,7 @@ from huey.utils import ChordConfig
 from pydantic import BaseModel
 
 from workflows.converter import Converter
+from workflows.exceptions import PayloadError
 from workflows.job_type import JobType
 from workflows.store import JobRecord, LeasedJob
 
@@ -26,6 +27,9 @@ def payload_of(task: Task, job_type: JobType) -> bytes:
     if job_type.payload is None:
         return converter.encode_tagged(_data(task))
     args, kwargs = task.args, task.kwargs
+    if len(args) > 1 or (args and kwargs):
+        msg = f"{job_type.name} takes one payload: a model, a dict, or fields by name"
+        raise PayloadError(msg)
     given = args[0] if len(args) == 1 and not kwargs else kwargs
     return converter.seal(job_type.encode(given))
 

@@ -1,5 +1,6 @@
 """Reads the settings of `@huey.job` that come in more than one form."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -8,15 +9,44 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.job_type import KEEP_ALL, Retention
 from workflows.store import QueueLimits
 
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@-]{0,254}")  # as in the API's paths
 
-def limits_of(
-    concurrency: int | None, limiter: Mapping[str, int] | None
-) -> QueueLimits:
+
+def check_queue(name: object) -> None:
+    """Refuse a queue that the API could not name."""
+    if not isinstance(name, str) or not QUEUE_NAME.fullmatch(name):
+        msg = (
+            f"queue {name!r} is not a name: 1 to 255 letters, digits and ._~:@- "
+            "that begin with a letter or a digit"
+        )
+        raise InvalidArgumentError(msg)
+
+
+def stalls_of(value: object) -> int:
+    """Return how many stalls are allowed."""
+    return _whole("max_stalls", value, least=0)
+
+
+def delay_of(value: object) -> timedelta:
+    """Return a delay from seconds; a negative one means at once."""
+    try:
+        if isinstance(value, timedelta):
+            return value
+        return timedelta(seconds=value)  # type: ignore[arg-type] # refused below
+    except (TypeError, ValueError, OverflowError):
+        msg = f"a delay is a number of seconds or a timedelta, not {value!r}"
+        raise InvalidArgumentError(msg) from None
+
+
+def limits_of(concurrency: int | None, limiter: object) -> QueueLimits:
     """Return the limits of a queue; `limiter` is BullMQ's {max, duration in ms}."""
     rate_max = rate_ms = None
     if limiter is not None:
-        unknown = set(limiter) - {"max", "duration"}
-        if unknown or "max" not in limiter:
+        if not (
+            isinstance(limiter, Mapping)
+            and "max" in limiter
+            and set(limiter) <= {"max", "duration"}
+        ):
             msg = "limiter takes exactly {'max': jobs, 'duration': ms}"
             raise InvalidArgumentError(msg)
         rate_max = _whole("limiter max", limiter["max"])

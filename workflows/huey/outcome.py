@@ -21,12 +21,14 @@ from workflows.engine.failure import failure_of
 from workflows.engine.retry import RetryDecision
 from workflows.engine.states import DeadReason
 from workflows.exceptions import JobTimeout, RetryAfter, Snooze
+from workflows.huey.failure_log import log_failure
 from workflows.job_type import milliseconds
 from workflows.runtime.lease import MS, Ended, Lease, boot_ns
 from workflows.store import (
     Bury,
     Cancel,
     Complete,
+    LeasedJob,
     Retry,
     Settlement,
     SettleStatus,
@@ -66,6 +68,7 @@ class Outcome:
     error: BaseException | None = None
     hooks: bool = False
     followers: tuple[Task, ...] = ()
+    job: LeasedJob | None = None  # of a run that raised
 
     def ended(self) -> Ended:
         """Return it as the runtime wants it."""
@@ -75,6 +78,8 @@ class Outcome:
         """Fire signals and hooks; a run whose lease was lost tells nobody."""
         if status is SettleStatus.LOST:
             return
+        if self.job is not None and self.error is not None:
+            log_failure(self.job, self.settlement, self.error)
         for name, args in self.heard:
             self.huey._emit(name, self.task, *args)
         if self.hooks:
@@ -169,6 +174,7 @@ def failed(
         error=error,
         hooks=True,
         followers=followers,
+        job=job,
     )
 
 
@@ -254,8 +260,7 @@ def _report(
     followers: tuple[Task, ...] = ()
     if task.on_error is not None:
         handler = copy.copy(task.on_error)
-        if lease.job.attempt > 1:  # the same handler, once per failed attempt
-            handler.id = f"{handler.id}:{lease.job.attempt}"
+        handler.id = f"{handler.id}:{lease.job.token}"  # anew for each run that failed
         handler.extend_data(error)
         followers = (handler,)
     return tuple(values), followers

@@ -180,7 +180,7 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         record = self.store.get_job(job_id)
         if record is None or record.state is not JobState.FAILED:
             return None if record is None else record.result
-        failure = Failure.from_json(record.failure)
+        failure = _failure_of(record)
         error = {
             "error": f"{failure.type}: {failure.message}",
             "retries": 0,
@@ -294,6 +294,13 @@ class HueyStorage(BaseStorage):  # type: ignore[misc]  # Huey ships no types
         if name.startswith(("r:", "rt:")):
             return "revoked"
         return "lock" if name.startswith(self._lock_prefix) else "result"
+
+
+def _failure_of(record: JobRecord) -> Failure:
+    """Return why a job is dead: its last error, or the reason if it raised none."""
+    if record.failure:
+        return Failure.from_json(record.failure)
+    return Failure(type="DeadLetter", message=str(record.reason))
 
 
 def _text(key: Any) -> str:

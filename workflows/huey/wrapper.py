@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from workflows.engine.schedule import CatchUp, CronSpec, IntervalSpec, Timetable
 from workflows.exceptions import InvalidArgumentError
 from workflows.huey.message import payload_of
+from workflows.huey.options import delay_of, timeout_of
 from workflows.huey.repeat import Repeat
-from workflows.job_type import JobType
+from workflows.job_type import JobType, milliseconds, requested_id
 from workflows.runtime.ids import new_id
 from workflows.store import EnqueueStatus
 
@@ -168,11 +169,15 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         Each is a payload, or a pair of a payload and its options: `job_id` (a job of
         that id that exists already is reported as a duplicate), `delay` (seconds),
         `priority` (0 is the most urgent), `dedup_id` (one live job per queue),
-        `expires` (seconds; not started by then: expired).
+        `expires` (seconds; not started by then: expired). With a `request_id` (of this
+        call alone) the ids that are not given derive from it, so that a repeat asks
+        for the same jobs.
         """
         tasks = []
-        for item in payloads:
+        for index, item in enumerate(payloads):
             payload, options = item if isinstance(item, tuple) else (item, {})
+            if request_id is not None and options.get("job_id") is None:
+                options = {**options, "job_id": requested_id(request_id, index)}
             tasks.append(self._task(payload, **options))
         return self.huey.enqueue_tasks(tasks, request_id=request_id)
 
@@ -190,7 +195,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
             () if payload is None else (payload,), {}, id=job_id, priority=priority
         )
         if expires is not None:
-            task.expires = expires
+            task.expires = timeout_of(expires)
         task.delay_ms = _delay_ms(delay)
         task.dedup_id = dedup_id
         return task
@@ -234,8 +239,11 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         return repeat
 
 
-def check_payload_model(model: type[BaseModel]) -> None:
+def check_payload_model(model: object) -> None:
     """Refuse a payload whose fields Huey's calls would take for options."""
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        msg = f"payload= takes a pydantic model class, not {model!r}"
+        raise ConfigurationError(msg)
     names = {*model.model_fields}
     names |= {f.alias for f in model.model_fields.values() if f.alias}
     eaten = sorted(names & CALL_OPTIONS)
@@ -262,4 +270,4 @@ def _span(value: float | timedelta) -> timedelta:
 def _delay_ms(delay: float | timedelta | None) -> int | None:
     if delay is None:
         return None
-    return max(-(-_span(delay) // timedelta(milliseconds=1)), 0)
+    return milliseconds(max(delay_of(delay), timedelta(0)))

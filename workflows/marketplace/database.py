@@ -96,7 +96,7 @@ def sqlite_url(url: str) -> URL:
         or parsed.get_backend_name() != "sqlite"
         or parsed.database in {None, "", ":memory:"}
     ):
-        msg = "DATABASE_URL must name a SQLite file: sqlite:///./var/marketplace.db"
+        msg = "names no SQLite file; write sqlite:///./var/marketplace.db"
         raise SettingsError(msg)
     return parsed
 

@@ -63,7 +63,8 @@ class Heart:
             logger.warning("heartbeat_failed job_id=%s error=%s", self._key[0], error)
             with self._lock:
                 self._due = now + RETRY_NS
-                self._pending = self._pending or details
+                newer: bytes | None = self._pending
+                self._pending = details if newer is None else newer
             return
         if not answer.held:
             self._cancel(ActivityCancellationDetails(not_found=True))

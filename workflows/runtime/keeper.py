@@ -8,7 +8,7 @@ notices that it should stop (asked to, or its parent process is gone).
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from workflows.exceptions import (
     JobCancelled,
@@ -19,7 +19,7 @@ from workflows.exceptions import (
 )
 from workflows.runtime.lease import MS, Handler, Lease, boot_ns
 from workflows.runtime.pool import LeaseKey, Pool
-from workflows.store import MAX_STEP, Store, WorkerInfo
+from workflows.store import MAX_STEP, JobKind, Store, WorkerInfo
 
 logger = logging.getLogger("workflows.runtime")
 
@@ -125,8 +125,7 @@ class Keeper:
         held = [*self._leases]
         self._renew_at = now + (self._lease_ms * MS // 3 if held else 0)
         self._renew_at = max(self._renew_at, now + RENEW_RETRY_NS)
-        for start in range(0, len(held), MAX_STEP):
-            part = held[start : start + MAX_STEP]
+        for part in _batches(held):
             sent = boot_ns()
             try:
                 answer = self._store.renew(self._owner, part, lease_ms=self._lease_ms)
@@ -142,8 +141,8 @@ class Keeper:
                     self._lose(key, lease)
                 else:
                     lease.ends_ns = sent + self._lease_ms * MS
-                if key[0] in asked:
-                    self._interrupt(lease, JobCancelled)
+                if key[0] in asked and lease.job.kind is JobKind.PLAIN:
+                    self._interrupt(lease, JobCancelled)  # an activity: by heartbeat
 
     def _lose(self, key: LeaseKey, lease: Lease) -> None:
         lease.lost = True
@@ -156,3 +155,19 @@ class Keeper:
             logger.warning(
                 "job_interrupted job_id=%s by=%s", lease.job.id, kind.__name__
             )
+
+
+def _batches(held: Iterable[LeaseKey]) -> list[list[LeaseKey]]:
+    """Split leases into calls of `renew` with no job twice: its answer names jobs.
+
+    A job may be held twice: by a function that timed out and still runs, and anew.
+    """
+    batches: list[dict[str, LeaseKey]] = []
+    for key in held:
+        for batch in batches:
+            if key[0] not in batch and len(batch) < MAX_STEP:
+                batch[key[0]] = key
+                break
+        else:
+            batches.append({key[0]: key})
+    return [[*batch.values()] for batch in batches]

@@ -127,6 +127,18 @@ class Pool:
                 ended = Ended(Return(job_id=job.id, token=job.token))
             self._pending.append(ended)
 
+    def end_written(self, lease: Lease) -> None:
+        """Give back the slot of a run whose end is written already, or is lost."""
+        with self._cond:
+            self._running -= 1
+            self._finished += 1
+            self._leases.pop(key_of(lease), None)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether work waits that no slot has taken yet, as far as is known here."""
+        return bool(self._buffer) or self._waiters == 0
+
     def settle_early(self, lease: Lease, ended: Ended) -> None:
         """Settle a job whose function still runs; its slot stays taken."""
         with self._cond:
@@ -148,7 +160,7 @@ class Pool:
             if boot_ns() < self._retry_at and not self.stopping:
                 return
             self._exchanging = True
-        self._exchange()
+        self._exchange(for_slot=False)
 
     def serves(self, job: LeasedJob) -> bool:
         """Whether a job of this kind is claimed by this pool."""
@@ -228,14 +240,19 @@ class Pool:
             self._cond.notify()
         return woken is not None
 
-    def _exchange(self) -> bool:
-        """Do the exchange for all slots; False if its outcome is unknown."""
+    def _exchange(self, *, for_slot: bool = True) -> bool:
+        """Do the exchange for all slots; False if its outcome is unknown.
+
+        If the caller is no slot it claims nothing: all idle slots may be waiting for
+        the store's hint, which tells them of what these ends make possible.
+        """
         with self._cond:
             batch = [self._pending.popleft() for _ in range(self._batch_size())]
-            claim, sent = self._next_claim()
+            claim, sent = self._next_claim() if for_slot else self._lost_claim()
         answer: Exchanged | None = None
+        heard = False
         try:
-            answer = self._send([ended.settlement for ended in batch], claim)
+            answer, heard = self._send([ended.settlement for ended in batch], claim)
         finally:  # whatever happens, the role is given back
             with self._cond:
                 self._exchanging = False
@@ -246,9 +263,9 @@ class Pool:
                     self._unanswered = (claim, sent) if claim else self._unanswered
                 else:
                     self._forget(batch)
-                    if claim:
+                    if claim and heard:
                         self._granted(claim, sent, answer)
-                self._hand_on()
+                self._hand_on(self._waiters + for_slot)
         if answer is None:
             return False
         self._failures = 0
@@ -258,29 +275,39 @@ class Pool:
     def _batch_size(self) -> int:
         return min(len(self._pending), BATCH)
 
-    def _hand_on(self) -> None:
-        """Wake who can go on: an idle slot, and the hinted one if all are needed."""
-        if self._buffer or self._pending:
+    def _hand_on(self, takers: int) -> None:
+        """Wake who can go on: an idle slot, and the hinted one if all are needed.
+
+        An idle slot goes on too if a claim is due, or to wait for the store's hint if
+        nobody does: it may have come while the exchange was under way.
+        """
+        if self._buffer or self._exchange_due() or not self._hinting:
             self._cond.notify()
-        if self._hinting and len(self._buffer) > self._waiters + 1:
+        if self._hinting and len(self._buffer) > takers:
             self._store.wake()
 
     def _send(
         self, settlements: list[Settlement], claim: Claim | None
-    ) -> Exchanged | None:
-        """Exchange, or None if the outcome is unknown and all must be sent again."""
+    ) -> tuple[Exchanged | None, bool]:
+        """Exchange; return the answer and whether it answers the claim too.
+
+        None: the outcome is unknown and all must be sent again.
+        """
         try:
             try:
-                return self._store.exchange(settlements, claim)
+                return self._store.exchange(settlements, claim), True
             except InvalidArgumentError as error:  # one settlement cannot be written
                 logger.exception("settlement_refused")
-                return bury_rejected(self._store, settlements, error)
+                return bury_rejected(self._store, settlements, error), False
         except StoreError as error:
             level = logging.DEBUG if self._failures else logging.ERROR
             logger.log(level, "store_unavailable error=%s", error)
         except Exception:  # a fault of ours: keep everything, keep trying, be loud
             logger.exception("exchange_failed")
-        return None
+        return None, False
+
+    def _lost_claim(self) -> tuple[Claim | None, int]:
+        return self._unanswered or (None, 0)
 
     def _next_claim(self) -> tuple[Claim | None, int]:
         if self._unanswered:  # its reply was lost: the same claim again

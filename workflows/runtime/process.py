@@ -33,6 +33,7 @@ class ProcessOptions:
     lease_ms: int
     schedules: tuple[str, ...] = ()
     kill_stuck: bool = False
+    prefetch: bool = True
 
 
 class JobProcess:
@@ -74,6 +75,14 @@ class JobProcess:
     def start(self) -> None:
         """Begin to keep leases; slots may `take` from now on."""
         self._keeper.start()
+
+    def hold(self, lease: Lease) -> None:
+        """Look after a lease that was granted beside the pools (inline)."""
+        self._leases[lease.job.id, lease.job.token] = lease
+
+    def let_go(self, lease: Lease) -> None:
+        """Look no more after a lease that is settled."""
+        self._leases.pop((lease.job.id, lease.job.token), None)
 
     def stop_claiming(self) -> None:
         """Start nothing more and give back what has not started. Repeatable."""
@@ -117,6 +126,7 @@ class JobProcess:
             types=types,
             capacity=slots,
             lease_ms=self._options.lease_ms,
+            prefetch=self._options.prefetch,
         )
         return Pool(self.store, options, self._leases, new_id, self._on_revocations)
 

@@ -6,10 +6,16 @@ run and none is the leader.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from workflows.engine.schedule import Due, Timetable, due_slots, parse_timetable
+from workflows.engine.schedule import (
+    Due,
+    Timetable,
+    due_slots,
+    format_timetable,
+    parse_timetable,
+)
 from workflows.engine.states import JobState
 from workflows.exceptions import StoreError, WorkflowsError
 from workflows.job_type import Retention, milliseconds
@@ -47,7 +53,9 @@ class Ticker:
         options: TickerOptions,
         *,
         on_swept: Callable[[list[Swept]], None] | None = None,
+        chores: Sequence[tuple[int, Callable[[], None]]] = (),
     ) -> None:
+        """Make a ticker; `chores`: what else to do, each every so many ns."""
         self._store = store
         self._options = options
         self._on_swept = on_swept
@@ -58,6 +66,7 @@ class Ticker:
             (EXPIRE_NS, self._expire),
             (UNKNOWN_MS * MS, self._bury_unknown),
             (PRUNE_NS, self._prune),
+            *chores,
         ]
         if options.periodic:
             self._chores.append((SCHEDULES_NS, self.fire_schedules))
@@ -144,8 +153,7 @@ class Ticker:
                 logger.error("schedule_failed id=%s error=%s", schedule.id, error)  # noqa: TRY400
 
     def _fire(self, schedule: Schedule, now: int) -> None:
-        timetable = self._options.timetables.get(schedule.id)
-        timetable = timetable or parse_timetable(schedule.spec)
+        timetable = self._timetable(schedule)
         slot = schedule.next_at or 0
         due: Due = due_slots(timetable.spec, slot, now, timetable.catch_up)
         status = self._store.fire_schedule(
@@ -157,6 +165,16 @@ class Ticker:
         )
         if status is FireStatus.OVERLAP:
             logger.info("schedule_overlap id=%s slot=%s", schedule.id, slot)
+
+    def _timetable(self, schedule: Schedule) -> Timetable:
+        """Return what the store says; only an opaque one needs this process's code.
+
+        During a deploy processes with older and newer code fire the same schedule.
+        """
+        own = self._options.timetables.get(schedule.id)
+        if own is not None and format_timetable(own) == schedule.spec:
+            return own
+        return parse_timetable(schedule.spec)
 
 
 def scheduled_job(schedule: Schedule, slot: int) -> NewJob:

@@ -46,7 +46,8 @@ class Store(KeyValues, Runs, Protocol):
         nothing and do not hinder the others. The claim then does what `promote_due`
         and `expire_due` do (all queues, MAX_STEP each), and grants per queue in order
         of (priority, place), within pause, concurrency (active and lingering, over all
-        processes) and rate limit. A repeated claim only reads.
+        processes) and rate limit. What has expired is not granted; a claim that finds
+        more of it than one step may grant nothing. A repeated claim only reads.
         """
 
     def renew(

@@ -7,23 +7,28 @@ per call, and one place that decides about repeats and time limits.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from hiredis import pack_command
 from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.connection import Connection, UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
 
-from workflows.exceptions import InvalidArgumentError, StoreRefusedError
+from workflows.exceptions import (
+    InvalidArgumentError,
+    StoreError,
+    StoreRefusedError,
+)
 from workflows.stores.redis.errors import explain
 
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 1.4  # with connecting, a call takes less than two seconds
 BLOCK_SECONDS = 1.0  # of one blocking command: no wait outlives a stop by more
 
+Command = tuple[Any, ...]  # bytes, str, int, float
 Reply = Any  # what the server sends: bytes, int, None or a list of these
 Execute = Callable[..., Reply]
 
@@ -36,6 +41,7 @@ class Connections:
     """
 
     _checked: bool
+    _refusal: StoreError | None  # of the newest check that failed
 
     def __init__(self, url: str, check: Callable[[Execute], None]) -> None:
         self._class, self._options = _options(url)
@@ -56,9 +62,7 @@ class Connections:
         self._ensure_checked()
         return self._repeat(self._idle, lambda one: _ask(one, command))
 
-    def pipeline(
-        self, commands: Sequence[tuple[bytes | str | float, ...]]
-    ) -> list[Reply]:
+    def pipeline(self, commands: Sequence[Command]) -> list[Reply]:
         """Send commands in one go; not atomic. The first error is raised."""
         self._ensure_checked()
         replies: list[Reply] = self._repeat(
@@ -77,33 +81,8 @@ class Connections:
             pool.close()
 
     def _repeat(self, pool: "_Pool", send: Callable[[Connection], Reply]) -> Reply:
-        with self._explained():
-            connection = pool.take()
-            try:
-                reply = send(connection)
-            except redis_errors.TimeoutError:
-                connection.disconnect()
-                raise
-            except redis_errors.ConnectionError as error:
-                connection.disconnect()
-                if isinstance(error, redis_errors.AuthenticationError):
-                    raise
-                pool.close()  # whatever is idle broke with it
-                connection = pool.take()
-                reply = send(connection)
-            except redis_errors.ResponseError:
-                pool.give_back(connection)  # it answered: the connection is fine
-                raise
-            except BaseException:
-                connection.disconnect()  # a reply may be under way
-                raise
-            pool.give_back(connection)
-            return reply
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
         try:
-            yield
+            return _send(pool, send)
         except redis_errors.NoScriptError:
             raise
         except (redis_errors.RedisError, OSError) as error:
@@ -112,20 +91,34 @@ class Connections:
     def _ensure_checked(self) -> None:
         self._ensure_process()
         if not self._checked:
+            before = self._refusal
             with self._checking:
-                self._check_once()
+                self._check_unless_others_did(before)
+
+    def _check_unless_others_did(self, before: StoreError | None) -> None:
+        """Check; if a check failed while this call waited for it, fail with it."""
+        refusal = self._refusal
+        if self._checked:
+            return
+        if refusal is not None and refusal is not before:
+            raise type(refusal)(*refusal.args)
+        try:
+            self._check_once()
+        except StoreError as error:
+            self._refusal = type(error)(*error.args)  # without its traceback
+            raise
 
     def _check_once(self) -> None:
-        if self._checked:  # by another thread, meanwhile
-            return
-        with self._explained():
-            connection = self._idle.take()
-            try:
-                self._check(lambda *command: _ask(connection, command))
-            except BaseException:
-                connection.disconnect()
-                raise
-            self._idle.give_back(connection)
+        connection = self._idle.take()
+        try:
+            self._check(lambda *command: _ask(connection, command))
+        except (redis_errors.RedisError, OSError) as error:
+            connection.disconnect()
+            raise explain(error, self.address) from None
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.give_back(connection)
         self._checked = True
 
     def _ensure_process(self) -> None:
@@ -138,6 +131,7 @@ class Connections:
         longest = BLOCK_SECONDS + ANSWER_SECONDS
         self._blocking = _Pool(self._class, self._options, longest)
         self._checking = threading.Lock()
+        self._refusal = None
         self._checked = False
         self._pid = os.getpid()
 
@@ -173,17 +167,40 @@ class _Pool:
             self.take().disconnect()
 
 
-def _ask(connection: Connection, command: tuple[bytes | str | float, ...]) -> Reply:
-    connection.send_command(*command, check_health=False)
+def _send(pool: _Pool, send: Callable[[Connection], Reply]) -> Reply:
+    """Send on an idle connection; once more on a new one, if that one was broken."""
+    connection = pool.take()
+    try:
+        reply = send(connection)
+    except redis_errors.TimeoutError:
+        connection.disconnect()
+        raise
+    except redis_errors.ConnectionError as error:
+        connection.disconnect()
+        if isinstance(error, redis_errors.AuthenticationError):
+            raise
+        pool.close()  # whatever is idle broke with it
+        connection = pool.take()
+        reply = send(connection)
+    except redis_errors.ResponseError:
+        pool.give_back(connection)  # it answered: the connection is fine
+        raise
+    except BaseException:
+        connection.disconnect()  # a reply may be under way
+        raise
+    pool.give_back(connection)
+    return reply
+
+
+def _ask(connection: Connection, command: Command) -> Reply:
+    connection.send_packed_command([pack_command(command)], check_health=False)
     reply: Reply = connection.read_response(disable_decoding=True)
     return reply
 
 
-def _ask_all(
-    connection: Connection, commands: Sequence[tuple[bytes | str | float, ...]]
-) -> list[Reply]:
-    for command in commands:
-        connection.send_command(*command, check_health=False)
+def _ask_all(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+    packed = b"".join([pack_command(command) for command in commands])
+    connection.send_packed_command([packed], check_health=False)
     replies: list[Reply] = []
     failed: redis_errors.ResponseError | None = None
     for _ in commands:

@@ -55,7 +55,7 @@ def leased_job(row: Sequence[Reply], token: str) -> LeasedJob:
     payload, headers, trace, created, ready, expires, started = row[:7]
     id, queue, type, priority, lease_until = row[7:12]
     attempts, stalls, first = row[12:15] or (None, None, started)
-    owned = _owned(row[7], int(created), *row[15:]) if len(row) > 15 else {}
+    owned = _owned(id, int(created), row[15:]) if len(row) > 15 else {}
     return LeasedJob(
         id=id.decode(),
         queue=queue.decode(),
@@ -77,16 +77,9 @@ def leased_job(row: Sequence[Reply], token: str) -> LeasedJob:
     )
 
 
-def _owned(
-    id: bytes,
-    created: int,
-    code: bytes,
-    run: bytes | None,
-    timeouts: bytes | None,
-    details: bytes | None,
-    failure: bytes | None,
-) -> dict[str, Any]:
+def _owned(id: bytes, created: int, more: Sequence[Reply]) -> dict[str, Any]:
     """What a granted job has more if it is the engine's."""
+    code, run, timeouts, details, failure = more
     deadlines = read_timeouts(timeouts)
     return {
         "kind": _KINDS[code],

@@ -1,6 +1,7 @@
 """What runs are made, changed and closed with, on its way to the scripts."""
 
 from collections.abc import Iterable
+from dataclasses import astuple
 from typing import Any
 
 from workflows.store import Close, Commit, InboxEntry, NewRun, StartRun
@@ -54,16 +55,14 @@ def pack_close(close: Close) -> Packed:
 
 def pack_commit(commit: Commit) -> Packed:
     """Return what only a commit has; see scripts/lib/commit.lua."""
-    inline, retry = commit.inline, commit.retry
+    retry = commit.retry
     return (
         commit.run_id,
         commit.length,
         commit.at,
         commit.taken,
         _list(map(raw, commit.events)),
-        _list(
-            (x.key, x.due_at, x.entry.kind, raw(x.entry.data)) for x in commit.timers
-        ),
+        _list((x.key, x.due_at, *pack_entry(x.entry)) for x in commit.timers),
         _list(commit.cancel_timers),
         _list(map(pack_job, commit.activities)),
         _list((x.job_id, pack_entry(x.entry)) for x in commit.cancel_activities),
@@ -78,9 +77,7 @@ def pack_commit(commit: Commit) -> Packed:
             )
             for x in commit.deliveries
         ),
-        (inline.job_id, inline.token, inline.owner, inline.lease_ms)
-        if inline
-        else None,
+        astuple(commit.inline) if commit.inline else None,
         None if commit.info is None else raw(commit.info),
         pack_close(commit.close) if commit.close else None,
         commit.failed,

@@ -9,6 +9,7 @@ from msgspec import Raw
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     InboxItem,
+    JobRecord,
     LoadedRun,
     Overdue,
     Parent,
@@ -16,7 +17,6 @@ from workflows.store import (
     RunRecord,
     RunStatus,
 )
-from workflows.store.records import JobRecord
 from workflows.stores.redis.connection import Reply
 from workflows.stores.redis.records import as_fields, job_record
 from workflows.stores.redis.wire import raw
@@ -26,9 +26,8 @@ def run_record(row: Sequence[Reply]) -> RunRecord:
     """Read a run; scripts/lib/run.lua lists its fields."""
     id, flat, length, inbox, info = row
     fields = as_fields(flat)
-    text = {
-        name: value.decode() for name, value in fields.items() if name != b"failure"
-    }
+    failure = fields.pop(b"failure", b"")
+    text = {name: value.decode() for name, value in fields.items()}
     get = text.get
     parent = None
     if b"parent" in text:
@@ -55,7 +54,7 @@ def run_record(row: Sequence[Reply]) -> RunRecord:
         parent=parent,
         next_run_id=get(b"next"),
         info=info or b"",
-        failure=fields.get(b"failure", b""),
+        failure=failure,
     )
 
 
@@ -85,7 +84,17 @@ def pending_work(reply: Sequence[Reply]) -> PendingWork:
         activities=tuple(map(_job, activities)),
         timers={key.decode(): int(float(due_at)) for key, due_at in timers},
         children=tuple(map(run_record, children)),
+        tokens=dict(filter(None, map(_token, activities))),
     )
+
+
+def _token(row: Sequence[Reply]) -> tuple[str, str] | None:
+    """Return the job id and the lease token of an active job."""
+    id, flat, *_ = row
+    fields = as_fields(flat)
+    if fields[b"state"] != b"active":
+        return None
+    return id.decode(), fields[b"token"].decode()
 
 
 def overdue(rows: Iterable[Sequence[Reply]]) -> list[Overdue]:
@@ -95,8 +104,8 @@ def overdue(rows: Iterable[Sequence[Reply]]) -> list[Overdue]:
         if what == b"r":
             found.append(Overdue(run=run_record(row)))
         else:
-            token = as_fields(row[1]).get(b"token", b"") if row[2] else b""
-            found.append(Overdue(activity=_job(row), token=token.decode()))
+            _, token = _token(row) or ("", "")
+            found.append(Overdue(activity=_job(row), token=token))
     return found
 
 

@@ -20,7 +20,7 @@ from workflows.store import (
     StartStatus,
     Step,
 )
-from workflows.stores import validation
+from workflows.stores import run_validation, validation
 from workflows.stores.redis import run_records
 from workflows.stores.redis.connection import Connections
 from workflows.stores.redis.run_messages import pack_close, pack_entry, pack_start
@@ -38,7 +38,8 @@ class Runs:
 
     def start_run(self, start: StartRun, *, request_id: str) -> Started:
         """See `workflows.store.run_operations.Runs.start_run`."""
-        validation.check_start_run(start, request_id)
+        run_validation.check_start(start)
+        validation.check_text("a request id", request_id)
         reply = self._scripts.run("start_run", request_id, *pack_start(start))
         status, run_id, first_run_id, run_status = refuse_if_told(reply)
         return Started(
@@ -50,7 +51,9 @@ class Runs:
 
     def send_to_run(self, run: RunRef, entry: InboxEntry, *, request_id: str) -> str:
         """See `workflows.store.run_operations.Runs.send_to_run`."""
-        validation.check_send_to_run(run, entry, request_id)
+        run_validation.check_ref(run)
+        run_validation.check_entry(entry)
+        validation.check_text("a request id", request_id)
         reply = self._scripts.run(
             "send_to_run", request_id, *_parts(run), pack_entry(entry)
         )
@@ -58,7 +61,9 @@ class Runs:
 
     def close_run(self, run: RunRef, close: Close, *, request_id: str) -> str:
         """See `workflows.store.run_operations.Runs.close_run`."""
-        validation.check_close_run(run, close, request_id)
+        run_validation.check_ref(run)
+        run_validation.check_close(close, run.workflow_id)
+        validation.check_text("a request id", request_id)
         reply = self._scripts.run(
             "close_run", request_id, *_parts(run), pack_close(close)
         )
@@ -80,13 +85,12 @@ class Runs:
 
     def get_run(self, run: RunRef) -> RunRecord | None:
         """See `workflows.store.run_operations.Runs.get_run`."""
-        validation.check_run_ref(run)
+        run_validation.check_ref(run)
         row = self._scripts.run("get_run", *_parts(run))
         return run_records.run_record(row) if row else None
 
     def load_run(self, run_id: str, *, start: int = 1) -> LoadedRun | None:
         """See `workflows.store.run_operations.Runs.load_run`."""
-        validation.check_start(start)
         reply = self._scripts.run("load_run", run_id, start)
         return run_records.loaded_run(reply) if reply else None
 
@@ -94,7 +98,6 @@ class Runs:
         self, run_id: str, *, start: int = 1, limit: int = MAX_STEP
     ) -> tuple[bytes, ...]:
         """See `workflows.store.run_operations.Runs.read_history`."""
-        validation.check_start(start)
         validation.check_limit(limit)
         key = self._scripts.prefix + b"events:" + run_id.encode()
         last = start + limit - 2
@@ -137,7 +140,7 @@ class Runs:
 
     def prune_runs(self, *, age_ms: int, limit: int = MAX_STEP) -> Step:
         """See `workflows.store.run_operations.Runs.prune_runs`."""
-        validation.check_prune_runs(age_ms, limit)
+        validation.check_limit(limit)
         count, more = self._scripts.run("prune_runs", age_ms, limit)
         return Step(count, bool(more))
 

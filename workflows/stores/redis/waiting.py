@@ -4,11 +4,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from workflows.exceptions import StoreError
 from workflows.stores.redis.connection import BLOCK_SECONDS, Connections
 from workflows.stores.redis.scripts import Scripts
 from workflows.stores.redis.wire import raw
+
+_T = TypeVar("_T")
 
 CALL_MS = 5_000  # how long a call to wake stays, unheard
 SHORTEST_SECONDS = 0.001  # zero would block for ever
@@ -41,10 +45,8 @@ class Waiting:
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """See `workflows.store.run_operations.Runs.wait_run`."""
         name = b"run:" + run_id.encode()
-        return (
-            self._wait_for(name, timeout_s, lambda: self._moved(run_id, length))
-            or False
-        )
+        look = partial(self._moved, run_id, length)
+        return self._wait_for(name, timeout_s, look) or False
 
     def _moved(self, run_id: str, length: int) -> bool | None:
         prefix, run = self._scripts.prefix, run_id.encode()
@@ -64,9 +66,9 @@ class Waiting:
             name, timeout_s, lambda: self._scripts.run("delete_value", space, key)
         )
 
-    def _wait_for[T](
-        self, name: bytes, timeout_s: float, look: Callable[[], T | None]
-    ) -> T | None:
+    def _wait_for(
+        self, name: bytes, timeout_s: float, look: Callable[[], _T | None]
+    ) -> _T | None:
         """Look until there is something, again each time that scripts tell of it."""
         deadline = time.monotonic() + timeout_s
         with self._listening() as own:

@@ -1,7 +1,7 @@
 """Bytes as the scripts read them.
 
-Their msgpack reader knows no binary type, so bytes travel as its strings, which may hold
-any bytes there.
+Their msgpack reader knows no binary type, so bytes travel as its strings, which may
+hold any bytes there.
 """
 
 from struct import pack

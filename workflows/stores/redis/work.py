@@ -16,7 +16,7 @@ from workflows.store import (
     Swept,
     WorkerInfo,
 )
-from workflows.stores import validation
+from workflows.stores import run_validation, validation
 from workflows.stores.redis.job_messages import pack_job
 from workflows.stores.redis.messages import pack_claim, pack_settlement
 from workflows.stores.redis.records import leased_job, pack_worker
@@ -63,6 +63,7 @@ class Work:
     ) -> Exchanged:
         """See `workflows.store.Store.exchange`."""
         validation.check_exchange(settlements, claim)
+        run_validation.check_commits(settlements)
         packed = [pack_settlement(settlement) for settlement in settlements]
         wanted = pack_claim(claim) if claim else None
         reply = refuse_if_told(self._scripts.run("exchange", packed, wanted))
@@ -100,10 +101,7 @@ class Work:
         """See `workflows.store.Store.sweep`."""
         validation.check_sweep(interval_ms, limit)
         rows = self._scripts.run("sweep", interval_ms, limit)
-        return [
-            Swept(*(part.decode() for part in row))  # type: ignore[arg-type]  # a literal
-            for row in rows
-        ]
+        return [Swept(*(part.decode() for part in row)) for row in rows]
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
         """See `workflows.store.Store.promote_due`."""

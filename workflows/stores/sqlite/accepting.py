@@ -1,15 +1,19 @@
 """Accepting jobs: enqueue, follow-ups, and what remembers a request."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
 from workflows.engine.states import JobState
-from workflows.store import Enqueued, EnqueueStatus, NewJob
+from workflows.exceptions import InvalidArgumentError
+from workflows.store import Enqueued, EnqueueStatus, JobKind, NewJob
+from workflows.stores.sqlite.deadlines import encode, pending_deadline
 from workflows.stores.sqlite.memory import as_json, recall, remember
 from workflows.stores.sqlite.transaction import Transaction
 
 _CREATED = EnqueueStatus.CREATED
+_PLAIN = JobKind.PLAIN
 
 _INSERT = """
 INSERT INTO jobs (n, id, queue, type, state, seq, priority, max_stalls, created_at,
@@ -18,11 +22,20 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 """
 
 
+_INSERT_OWNED = """
+INSERT INTO jobs (n, id, queue, type, state, seq, priority, max_stalls, created_at,
+                  run_at, ready_at, expires_at, dedup_id, trace,
+                  kind, run, deadline_at, deadlines)
+VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+"""
+
+
 def enqueue(tx: Transaction, jobs: Sequence[NewJob], request_id: str) -> list[Enqueued]:
     """Accept jobs once per request id; see `Store.enqueue`."""
     remembered = recall(tx, "request", request_id)
     if remembered is not None:
         return _remembered(remembered)
+    _check_runs(tx, jobs)
     answers = insert(tx, jobs)
     if answers:
         _remember(tx, request_id, answers)
@@ -53,6 +66,7 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
     taken = _taken(tx, jobs)
     holders: dict[tuple[str, str], str] = {}
     rows, messages, answers = [], [], []
+    owned: list[tuple[object, ...]] = []
     for job in jobs:
         if job.id in taken:
             answers.append(Enqueued(job.id, EnqueueStatus.DUPLICATE))
@@ -63,22 +77,57 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
             continue
         taken.add(job.id)
         n = tx.next_seq()  # its number for ever, and its first place
-        rows.append(_row(tx, job, n))
+        row = _row(tx, job, n)
+        if job.kind is _PLAIN:
+            rows.append(row)
+        else:
+            owned.append((*row, *_owned(tx, job, row)))
         messages.append((n, job.headers, job.payload))
         answers.append(Enqueued(job.id, _CREATED))
-    queues = dict.fromkeys(row[2] for row in rows)
+    queues = dict.fromkeys(row[2] for row in (*rows, *owned))
     tx.executemany(
         "INSERT INTO queues (name) VALUES (?) ON CONFLICT DO NOTHING", zip(queues)
     )
     tx.executemany(_INSERT, rows)
+    if owned:
+        tx.executemany(_INSERT_OWNED, owned)
     tx.executemany(
         "INSERT INTO messages (n, headers, payload) VALUES (?, ?, ?)", messages
     )
     return answers
 
 
+def _owned(tx: Transaction, job: NewJob, row: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the columns of an engine-owned job that plain ones do not have."""
+    ready_at = cast("int", row[9])
+    return (
+        job.kind.value,
+        _run_number(tx, job),
+        pending_deadline(job.deadlines, tx.now, ready_at),
+        encode(job.deadlines),
+    )
+
+
+def _run_number(tx: Transaction, job: NewJob) -> int:
+    row = tx.execute("SELECT n FROM runs WHERE run_id = ?", (job.run_id,)).fetchone()
+    if row is None:
+        msg = f"job {job.id!r} belongs to the run {job.run_id!r}, which does not exist"
+        raise InvalidArgumentError(msg)
+    return int(row[0])
+
+
+def _check_runs(tx: Transaction, jobs: Sequence[NewJob]) -> None:
+    """Refuse jobs of runs that do not exist, before anything is written."""
+    for job in jobs:
+        if job.kind is not _PLAIN:
+            _run_number(tx, job)
+
+
 def _taken(tx: Transaction, jobs: Sequence[NewJob]) -> set[str]:
     """Return which of the ids exist."""
+    if len(jobs) == 1:  # json_each costs more than the look-up
+        rows = tx.execute("SELECT id FROM jobs WHERE id = ?", (jobs[0].id,))
+        return {job_id for (job_id,) in rows}
     rows = tx.execute(
         "SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(?))",
         (as_json(job.id for job in jobs),),

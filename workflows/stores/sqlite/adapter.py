@@ -28,7 +28,7 @@ from workflows.store import (
     Swept,
     WorkerInfo,
 )
-from workflows.stores import validation
+from workflows.stores import run_validation, validation
 from workflows.stores.sqlite import (
     accepting,
     checking,
@@ -56,6 +56,7 @@ from workflows.stores.sqlite.connections import Connections
 from workflows.stores.sqlite.group_commit import GroupCommit, Operation
 from workflows.stores.sqlite.location import parse_url
 from workflows.stores.sqlite.opening import Connection
+from workflows.stores.sqlite.run_store import RunStore
 from workflows.stores.sqlite.transaction import Clock
 from workflows.stores.sqlite.waiting import Waiters
 
@@ -66,7 +67,7 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class SqliteStore:
+class SqliteStore(RunStore):
     """The `Store` in one SQLite file. Thread-safe; may be made before a fork.
 
     Args:
@@ -125,6 +126,7 @@ class SqliteStore:
     ) -> Exchanged:
         """Settle and claim; see `Store`."""
         validation.check_exchange(settlements, claim)
+        run_validation.check_commits(settlements)
         if claim is not None:
             self._waiters.claim(frozenset(each.queue for each in claim.queues))
         return self._write(lambda tx: exchanging.exchange(tx, settlements, claim))

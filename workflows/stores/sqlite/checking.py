@@ -2,6 +2,7 @@
 
 from workflows.store import MAX_HISTORY
 from workflows.stores.sqlite.opening import Connection
+from workflows.stores.sqlite.run_checking import RUN_INVARIANTS
 
 # What is wrong, and a query for the offenders.
 _INVARIANTS = (
@@ -111,7 +112,8 @@ _INVARIANTS = (
         """
         SELECT coalesce(id, 'number ' || messages.n)
         FROM jobs FULL JOIN messages ON jobs.n = messages.n
-        WHERE jobs.n IS NULL OR messages.n IS NULL
+        WHERE jobs.n IS NULL
+            OR (kind IS 'workflow_task') != (messages.n IS NULL)
         """,
     ),
     (
@@ -142,6 +144,6 @@ def fsck(connection: Connection) -> list[str]:
         for (text,) in connection.execute("PRAGMA integrity_check(20)")
         if text != "ok"
     ]
-    for sentence, query in _INVARIANTS:
+    for sentence, query in (*_INVARIANTS, *RUN_INVARIANTS):
         faults += [sentence.format(*row) for row in connection.execute(query)]
     return faults

@@ -1,16 +1,16 @@
 """Claims: grants the heads of the wanted queues and types, within the limits."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
 from heapq import merge
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from workflows.engine.states import JobState
 from workflows.store import MAX_STEP, Claim, LeasedJob, QueueClaim
+from workflows.stores.sqlite.granting import held, lease
+from workflows.stores.sqlite.kinds import EXEMPT
 from workflows.stores.sqlite.memory import as_json, recall_claim, remember
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.pending import expire_due, promote
@@ -20,32 +20,19 @@ from workflows.stores.sqlite.queues import (
     read_queue,
     save_window,
 )
+from workflows.stores.sqlite.timers import fire
+from workflows.stores.sqlite.timers import next_due as next_timer
 from workflows.stores.sqlite.transaction import Transaction
 
 MAX_ARMS = 100  # index ranges that one statement merges
 
 _ARM = """
-SELECT priority, seq, n, suspect, expires_at FROM jobs
+SELECT priority, seq, n, suspect, expires_at, kind FROM jobs
 WHERE state = 'waiting' AND queue = ? AND type = ? AND suspect = ?
 """
-_LEASED = """
-n, id, queue, type, token, attempts + 1, stalls, priority, created_at, ready_at,
-first_started_at, started_at, expires_at, lease_until, trace
+_KIND = """
+SELECT kind FROM jobs WHERE state = 'waiting' AND queue = ? AND type = ? LIMIT 1
 """
-_GRANT = f"""
-UPDATE jobs SET state = 'active', owner = :owner, token = :token, extended = 0,
-    lease_until = :now + :lease_ms, lease_ms = :lease_ms, started_at = :now,
-    first_started_at = coalesce(first_started_at, :now)
-WHERE n IN (SELECT value FROM json_each(:numbers))
-RETURNING {_LEASED}
-"""  # noqa: S608 - columns of this module
-_MESSAGES = """
-SELECT n, payload, headers FROM messages WHERE n IN (SELECT value FROM json_each(?))
-"""
-_HELD = f"""
-SELECT {_LEASED} FROM jobs
-WHERE n IN (SELECT value FROM json_each(?)) AND state = 'active' AND token = ?
-"""  # noqa: S608 - columns of this module
 _NEXT_DUE = """
 SELECT min((SELECT run_at FROM jobs WHERE state = 'delayed' AND queue = ?
             AND type = types.value ORDER BY run_at LIMIT 1))
@@ -61,6 +48,7 @@ class Head(NamedTuple):
     n: int
     suspect: int
     expires_at: int | None
+    kind: str | None
 
 
 @cache
@@ -109,6 +97,25 @@ class Heads:
             cursor.close()
 
 
+def exempt_types(
+    connection: Connection | Transaction, queue: str, types: Sequence[str]
+) -> list[str]:
+    """Return those of the types that have waiting jobs which no limit binds.
+
+    A type has jobs of one kind only, so any one tells.
+    """
+    kinds = {name: kind_of(connection, queue, name) for name in types}
+    return [name for name, kind in kinds.items() if kind in EXEMPT]
+
+
+def kind_of(
+    connection: Connection | Transaction, queue: str, type_name: str
+) -> str | None:
+    """Return the kind of the waiting jobs of a type; None: plain, or there is none."""
+    row = connection.execute(_KIND, (queue, type_name)).fetchone()
+    return row[0] if row else None
+
+
 def next_due(
     connection: Connection | Transaction, queue: str, types: Sequence[str]
 ) -> int | None:
@@ -125,7 +132,7 @@ class _Room:
         self.queue = queue
         held = 0
         if queue.concurrency is not None:
-            held = lingering(tx, queue.name) + tx.counter(queue.name, "state:active")
+            held = lingering(tx, queue.name) + tx.places(queue.name)
         self.left = queue.room(tx.now, held)
         self.granted = 0
 
@@ -139,32 +146,46 @@ class _Pick:
     """The part of a claim that is about one queue."""
 
     def __init__(self, tx: Transaction, wanted: QueueClaim, claim: Claim) -> None:
-        self._now = tx.now
+        self._tx = tx
+        self._wanted = wanted
         self._claim = claim
-        self._share = wanted.share
-        self._heads = Heads(
-            tx,
-            wanted.queue,
-            wanted.types,
-            suspects=claim.suspects > 0 and claim.slots > 0,
-        )
+        self._heads = self._walk(wanted.types)
+        self._exempt_only = False
+
+    def _walk(self, types: Sequence[str]) -> Heads:
+        suspects = self._claim.suspects > 0 and self._claim.slots > 0
+        return Heads(self._tx, self._wanted.queue, types, suspects=suspects)
 
     def take(self, granted: list[Head], room: _Room, most: int) -> None:
         """Add up to `most` jobs to what is granted, the most urgent first."""
         whole = self._claim.slots + self._claim.prefetch
         most = min(most, whole - len(granted))
-        while most > 0 and room.left > 0:
+        while most > 0 and not room.queue.paused:
+            if room.left < 1:
+                self._turn_to_exempt()
             head = next(self._heads, None)
             if head is None:
                 return
-            if self._may_start(head, granted):
+            exempt = head.kind in EXEMPT
+            if (exempt or room.left >= 1) and self._may_start(head, granted):
                 granted.append(head)
-                room.take()
                 most -= 1
+                if not exempt:
+                    room.take()
+
+    def _turn_to_exempt(self) -> None:
+        """The limits are reached: go on with the types that they do not bind."""
+        if not self._exempt_only:
+            self._exempt_only = True
+            self._heads.close()
+            types = exempt_types(self._tx, self._wanted.queue, self._wanted.types)
+            self._heads = self._walk(types)
 
     def _may_start(self, head: Head, granted: list[Head]) -> bool:
-        if head.expires_at is not None and head.expires_at <= self._now:
+        if head.expires_at is not None and head.expires_at <= self._tx.now:
             return False  # more expired at once than one step ends
+        if self._exempt_only and any(head.n == each.n for each in granted):
+            return False  # granted before the limits were reached
         if not head.suspect:
             return True
         suspects = sum(each.suspect for each in granted)
@@ -180,6 +201,7 @@ def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | 
     granted = recall_claim(tx, wanted.id)
     if granted is None:
         promote(tx, MAX_STEP)
+        fire(tx, MAX_STEP)
         expire_due(tx, MAX_STEP)
     rooms = _rooms(tx, wanted)
     if granted is None:
@@ -215,55 +237,17 @@ def _grant(tx: Transaction, wanted: Claim, heads: list[Head]) -> tuple[LeasedJob
     """Lease the chosen jobs, and remember the claim."""
     if not heads:
         return ()
-    numbers = as_json(head.n for head in heads)
-    parameters = {
-        "owner": wanted.owner,
-        "token": wanted.id,
-        "now": tx.now,
-        "lease_ms": wanted.lease_ms,
-        "numbers": numbers,
-    }
-    jobs = _leased(tx, numbers, tx.execute(_GRANT, parameters).fetchall())
-    for queue, number in Counter(job.queue for job in jobs.values()).items():
-        tx.moved(queue, JobState.WAITING, JobState.ACTIVE, number)
-    remember(tx, "claim", wanted.id, numbers)
-    return tuple(jobs[head.n] for head in heads)
+    numbers = [head.n for head in heads]
+    jobs = lease(tx, numbers, wanted.owner, wanted.id, wanted.lease_ms)
+    remember(tx, "claim", wanted.id, as_json(numbers))
+    return tuple(jobs[n] for n in numbers)
 
 
 def _held(tx: Transaction, token: str, numbers: str) -> tuple[LeasedJob, ...]:
     """Return what an earlier grant still holds, in its order."""
-    jobs = _leased(tx, numbers, tx.execute(_HELD, (numbers, token)).fetchall())
+    jobs = held(tx, numbers, token)
     order = msgspec.json.decode(numbers, type=list[int])
     return tuple(jobs[n] for n in order if n in jobs)
-
-
-def _leased(
-    tx: Transaction, numbers: str, rows: list[tuple[Any, ...]]
-) -> dict[int, LeasedJob]:
-    """Return granted jobs with their messages, by number."""
-    messages = {row[0]: row for row in tx.execute(_MESSAGES, (numbers,))}
-    return {row[0]: _leased_job(row, messages[row[0]]) for row in rows}
-
-
-def _leased_job(row: tuple[Any, ...], message: tuple[int, bytes, bytes]) -> LeasedJob:
-    return LeasedJob(
-        id=row[1],
-        queue=row[2],
-        type=row[3],
-        payload=message[1],
-        headers=message[2],
-        token=row[4],
-        attempt=row[5],
-        stalls=row[6],
-        priority=row[7],
-        created_at=row[8],
-        ready_at=row[9],
-        first_started_at=row[10],
-        started_at=row[11],
-        expires_at=row[12],
-        lease_until=row[13],
-        trace=row[14],
-    )
 
 
 def _use_windows(tx: Transaction, rooms: dict[str, _Room]) -> None:
@@ -276,7 +260,7 @@ def _use_windows(tx: Transaction, rooms: dict[str, _Room]) -> None:
 
 def _look_again(tx: Transaction, wanted: Claim, rooms: dict[str, _Room]) -> int | None:
     """Return in how many ms time alone may make more of it claimable."""
-    times = []
+    times = [next_timer(tx)]
     for each in wanted.queues:
         room = rooms.get(each.queue)
         if room is None or room.queue.paused:
@@ -284,6 +268,6 @@ def _look_again(tx: Transaction, wanted: Claim, rooms: dict[str, _Room]) -> int 
         due_at = next_due(tx, each.queue, each.types)
         window_end = room.queue.window_end(tx.now)
         times.append(due_at)
-        times.append(None if room.left else window_end)
+        times.append(None if room.left >= 1 else window_end)
     known = [time for time in times if time is not None]
     return max(0, min(known) - tx.now) if known else None

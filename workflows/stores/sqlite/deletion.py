@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from workflows.engine.states import JobState
+from workflows.stores.sqlite.ending import free_values
+from workflows.stores.sqlite.kinds import takes_place
 from workflows.stores.sqlite.memory import as_json, remember_settled_of
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -10,15 +12,16 @@ _NUMBERS = "(SELECT value FROM json_each(:numbers))"
 _DELETE_ATTEMPTS = f"DELETE FROM attempts WHERE job IN {_NUMBERS}"  # noqa: S608
 _DELETE_MESSAGES = f"DELETE FROM messages WHERE n IN {_NUMBERS}"  # noqa: S608
 _DELETE = f"""
-DELETE FROM jobs WHERE n IN {_NUMBERS} RETURNING queue, state
+DELETE FROM jobs WHERE n IN {_NUMBERS}
+RETURNING queue, state, id, token, kind, lease_until
 """  # noqa: S608 - text of this module
 
 
 def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
     """Delete all of some jobs; return how many there were.
 
-    Their newest settlements stay known for a while, so that one whose answer was lost
-    can be sent again.
+    The lease of an active one is thereby lost. Their newest settlements stay known for
+    a while, so that one whose answer was lost can be sent again.
     """
     as_list = as_json(numbers)
     remember_settled_of(tx, as_list)
@@ -26,6 +29,10 @@ def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
     tx.execute(_DELETE_ATTEMPTS, parameters)
     tx.execute(_DELETE_MESSAGES, parameters)
     deleted = tx.execute(_DELETE, parameters).fetchall()
-    for queue, state in deleted:
+    for queue, state, job_id, token, kind, lease_until in deleted:
         tx.moved(queue, JobState(state), None)
+        if token is not None:
+            free_values(tx, [(job_id, token)])
+            if not takes_place(kind, lease_until):
+                tx.exempt(queue, -1)
     return len(deleted)

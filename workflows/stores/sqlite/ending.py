@@ -12,11 +12,15 @@ from typing import Any
 from workflows.engine.histogram import bucket
 from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_HISTORY
+from workflows.stores.sqlite.deadlines import arm
+from workflows.stores.sqlite.kinds import ACTIVITY, QUERY, TASK, takes_place
 from workflows.stores.sqlite.transaction import Transaction
 
+MAX_STALL_DELAY_MS = 60_000  # of a workflow task that takes its workers down
 HELD_COLUMNS = """
 n, id, queue, token, attempts, stalls, max_stalls, releases, history, ready_at,
-started_at, owner, seq, cancel_requested, settled_token, lease_until, lease_ms, extended
+started_at, owner, seq, cancel_requested, settled_token, lease_until, lease_ms,
+extended, kind, run
 """
 _COMPLETE = """
 UPDATE jobs SET state = 'completed', finished_at = ?, result = ?, attempts = ?,
@@ -64,6 +68,8 @@ class Held:
     lease_until: int
     lease_ms: int
     extended: int
+    kind: str | None  # None: plain
+    run: int | None
     failure: bytes | None = None  # of this run
 
 
@@ -71,11 +77,12 @@ class Endings:
     """Collects the ends of leases of one operation."""
 
     def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+        self.tx = self._tx = tx
         self._rows: dict[str, list[tuple[Any, ...]]] = {
             sql: [] for sql in (_COMPLETE, _FINISH, _PEND, _RECORD, _SHORTEN)
         }
         self._freed: list[tuple[str, str]] = []
+        self._pending: list[int] = []  # activities
         self._moves: Counter[tuple[str, JobState]] = Counter()
         self._measures: Counter[tuple[str, int, int]] = Counter()
 
@@ -86,6 +93,9 @@ class Endings:
             if rows:
                 tx.executemany(sql, rows)
                 rows.clear()
+        if self._pending:
+            arm(tx, self._pending)
+            self._pending.clear()
         for (queue, state), number in self._moves.items():
             tx.moved(queue, JobState.ACTIVE, state, number)
             if state not in PENDING and state is not JobState.FAILED:
@@ -141,6 +151,7 @@ class Endings:
     def complete(self, held: Held, result: bytes | None) -> JobState:
         """The job is done. Its row tells this run, so the history need not."""
         self._measure(held)
+        self._leave(held)
         self._moves[held.queue, JobState.COMPLETED] += 1
         self._rows[_COMPLETE].append((self._tx.now, result, held.attempts, held.n))
         return JobState.COMPLETED
@@ -164,7 +175,10 @@ class Endings:
         held.stalls += 1
         self.record(held, "stalled")
         self._tx.total(held.queue, "stalled", "stalled")
-        if held.stalls > held.max_stalls:
+        if held.kind == TASK and held.stalls > 1:
+            held.ready_at = self._tx.now + stall_delay_ms(held.stalls)
+            return self._pend(held, JobState.DELAYED, held.seq, held.ready_at)
+        if held.kind == QUERY or (held.kind is None and held.stalls > held.max_stalls):
             return self.die(held, DeadReason.STALLED)
         held.ready_at = self._tx.now
         return self.give_back(held)
@@ -182,9 +196,22 @@ class Endings:
         held.ready_at = self._tx.now
         return self._pend(held, JobState.WAITING, seq, None)
 
+    def finish_task(self, held: Held) -> None:
+        """A workflow task is done: counted as any job; its row is others' business."""
+        self._measure(held)
+        self._leave(held)
+        self._tx.moved(held.queue, JobState.ACTIVE, None)
+        self._tx.total(held.queue, "completed", "completed")
+
+    def _leave(self, held: Held) -> None:
+        """It is active no more."""
+        if held.kind is not None and not takes_place(held.kind, held.lease_until):
+            self._tx.exempt(held.queue, -1)
+
     def _finish(
         self, held: Held, state: JobState, reason: str | None = None
     ) -> JobState:
+        self._leave(held)
         self._moves[held.queue, state] += 1
         self._rows[_FINISH].append(
             (
@@ -205,6 +232,9 @@ class Endings:
     def _pend(
         self, held: Held, state: JobState, seq: int, run_at: int | None
     ) -> JobState:
+        self._leave(held)
+        if held.kind == ACTIVITY:
+            self._pending.append(held.n)
         self._moves[held.queue, state] += 1
         self._rows[_PEND].append(
             (
@@ -222,6 +252,11 @@ class Endings:
             )
         )
         return state
+
+
+def stall_delay_ms(stalls: int) -> int:
+    """Return how long a workflow task waits after its n-th stall; the first: not."""
+    return 0 if stalls < 2 else min(MAX_STALL_DELAY_MS, 1000 << min(stalls - 2, 16))
 
 
 def free_values(tx: Transaction, leases: Iterable[tuple[str, str]]) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from workflows.store import Claim, Exchanged, Settlement
+from workflows.store import Claim, Exchanged, LeasedJob, Settlement
 from workflows.stores.sqlite.claiming import claim as grant
-from workflows.stores.sqlite.settling import Settling
+from workflows.stores.sqlite.settling import Answer, Settling
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import has_values
 
@@ -13,8 +13,16 @@ def exchange(
     tx: Transaction, settlements: Sequence[Settlement], claim: Claim | None
 ) -> Exchanged:
     """See `Store.exchange`."""
-    answers = Settling(tx, settlements).run() if settlements else []
-    jobs, next_in_ms = grant(tx, claim) if claim else ((), None)
+    answers: list[Answer] = []
+    jobs: tuple[LeasedJob, ...] = ()
+    next_in_ms = None
+    if settlements:
+        settling = Settling(tx, settlements)
+        answers = settling.run()
+        jobs = tuple(settling.granted)
+    if claim:
+        granted, next_in_ms = grant(tx, claim)
+        jobs += granted
     return Exchanged(
         statuses=tuple(status for status, _ in answers),
         states=tuple(state for _, state in answers),

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from workflows.engine.states import JobState
 from workflows.store import Renewed, Swept
+from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
+from workflows.stores.sqlite.kinds import ACTIVITY, FOREVER
 from workflows.stores.sqlite.memory import FORGET_STEP, forget
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import drop_expired_values
 
-_RENEW = """
+_RENEW = f"""
 UPDATE jobs SET lease_until = ?, lease_ms = ?, extended = 0
-WHERE id = ? AND token = ? AND state = 'active' RETURNING cancel_requested
-"""
+WHERE id = ? AND token = ? AND state = 'active' AND lease_until != {FOREVER}
+RETURNING cancel_requested
+"""  # noqa: S608 - a number
 _RENEW_LINGERING = """
 UPDATE lingering SET lease_until = ?, lease_ms = ?, extended = 0
 WHERE job_id = ? AND token = ?
@@ -100,6 +103,13 @@ def _take_back(tx: Transaction, limit: int) -> list[Swept]:
     endings = Endings(tx)
     swept = [_end(endings, held, name) for held, name in active[:jobs]]
     endings.flush()
+    ended = [
+        held.n
+        for (held, _), each in zip(active, swept, strict=False)
+        if held.kind is not None and each.outcome == "dead"
+    ]
+    if ended:
+        delete_jobs(tx, ended)  # engine-owned jobs leave no record
     return swept
 
 
@@ -110,6 +120,8 @@ def _drop_lingering(tx: Transaction, leases: list[tuple[str, str]]) -> None:
 
 
 def _end(endings: Endings, held: Held, type_name: str) -> Swept:
+    if held.kind == ACTIVITY:
+        return Swept(held.id, held.queue, type_name, "lost", held.token)
     endings.free(held)
     if held.cancel_requested:
         endings.cancel(held)

@@ -10,13 +10,16 @@ import pysqlite3 as driver
 from workflows.engine.states import TERMINAL, DeadReason, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_HISTORY, Attempt, JobPage, JobRecord
+from workflows.stores.sqlite.deadlines import close_at, decode
+from workflows.stores.sqlite.kinds import FOREVER, job_kind, owner_run
 from workflows.stores.sqlite.memory import as_json
 from workflows.stores.sqlite.opening import Connection
 
 Position = tuple[float, float | str]  # where a job stands in the list of its state
 
 _JOBS = """
-SELECT * FROM jobs JOIN messages USING (n)
+SELECT *, (SELECT run_id FROM runs WHERE runs.n = jobs.run) AS run_id
+FROM jobs LEFT JOIN messages USING (n)
 WHERE n IN (SELECT value FROM json_each(?))
 """
 _ATTEMPTS = """
@@ -179,12 +182,14 @@ def _attempts(row: Any, recorded: list[Attempt]) -> tuple[Attempt, ...]:
 
 
 def _record(row: Any, attempts: tuple[Attempt, ...]) -> JobRecord:
+    deadlines = decode(row["deadlines"])
+    detached = row["lease_until"] == FOREVER
     return JobRecord(
         id=row["id"],
         queue=row["queue"],
         type=row["type"],
-        payload=row["payload"],
-        headers=row["headers"],
+        payload=row["payload"] or b"",
+        headers=row["headers"] or b"",
         priority=row["priority"],
         state=JobState(row["state"]),
         attempts_made=row["attempts"],
@@ -198,7 +203,7 @@ def _record(row: Any, attempts: tuple[Attempt, ...]) -> JobRecord:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         owner=row["owner"],
-        lease_until=row["lease_until"],
+        lease_until=None if detached else row["lease_until"],
         cancel_requested=bool(row["cancel_requested"]),
         dedup_id=row["dedup_id"],
         result=row["result"],
@@ -207,4 +212,11 @@ def _record(row: Any, attempts: tuple[Attempt, ...]) -> JobRecord:
         dead_retries=row["dead_retries"],
         trace=row["trace"],
         attempts=attempts,
+        kind=job_kind(row["kind"]),
+        run_id=owner_run(row["kind"], row["id"], row["run_id"]),
+        deadlines=deadlines,
+        close_at=close_at(deadlines, row["created_at"]),
+        beat_at=row["beat_at"],
+        details=row["details"] or b"",
+        detached=detached,
     )

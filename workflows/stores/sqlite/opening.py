@@ -131,10 +131,27 @@ def _pragma(connection: Connection, name: str) -> int:
     return value
 
 
+def _marks(connection: Connection) -> tuple[int, int, int]:
+    """Return application id, schema version and number of objects, of one moment.
+
+    Read one by one they would show a file of strangers to whoever looks while
+    another process makes the schema: tables, but no application id.
+    """
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")
+    try:
+        application = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    finally:
+        if alone:
+            connection.execute("ROLLBACK")
+    return application, version, tables
+
+
 def _check_ours(connection: Connection, location: Location) -> None:
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    application, version, tables = _marks(connection)
     if application != APPLICATION_ID and (application or version or tables):
         raise _foreign(location, f"application id {application}, {tables} objects")
     newest = len(migrations())

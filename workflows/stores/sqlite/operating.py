@@ -24,13 +24,16 @@ ORDER BY finished_at, id LIMIT 0 + ?
 
 
 def _find(tx: Transaction, job_id: str) -> tuple[int, str, JobState]:
-    """Return number, queue and state of a job that exists."""
+    """Return number, queue and state of a plain job that exists."""
     row = tx.execute(
-        "SELECT n, queue, state FROM jobs WHERE id = ?", (job_id,)
+        "SELECT n, queue, state, kind FROM jobs WHERE id = ?", (job_id,)
     ).fetchone()
     if row is None:
         msg = f"no job {job_id!r}"
         raise NotFoundError(msg)
+    if row[3] is not None:
+        msg = f"job {job_id!r} is a workflow's own ({row[3]}): act on its run instead"
+        raise ConflictError(msg)
     return row[0], row[1], JobState(row[2])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from workflows.engine.states import JobState
 from workflows.store import JobRecord, Minute, QueueInfo, QueueLimits
-from workflows.stores.sqlite.claiming import Heads, next_due
+from workflows.stores.sqlite.claiming import Heads, exempt_types, next_due
 from workflows.stores.sqlite.listing import read_jobs, types_of
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.queues import (
@@ -13,6 +13,7 @@ from workflows.stores.sqlite.queues import (
     lingering,
     read_queue,
 )
+from workflows.stores.sqlite.timers import next_due as next_timer
 
 
 def get_job(connection: Connection, job_id: str) -> JobRecord | None:
@@ -92,6 +93,9 @@ def claimable_at(
         for name, types in queues.items()
         if (at := _claimable_at(connection, now, name, types)) is not None
     ]
+    timer_at = next_timer(connection)
+    if timer_at is not None:
+        times.append(timer_at)
     return min(times, default=None)
 
 
@@ -102,7 +106,8 @@ def _claimable_at(
     if queue is None or queue.paused:
         return None
     if not queue.room(now, _held(connection, queue)):
-        return queue.window_end(now)
+        exempt = exempt_types(connection, name, types)
+        return now if exempt else queue.window_end(now)
     heads = Heads(connection, name, types)
     head = next(heads, None)
     heads.close()
@@ -113,7 +118,9 @@ def _held(connection: Connection, queue: QueueState) -> int:
     """Return how many places of a limited queue are taken."""
     if queue.concurrency is None:
         return 0
-    row = connection.execute(
-        "SELECT n FROM counters WHERE queue = ? AND key = 'state:active'", (queue.name,)
+    (places,) = connection.execute(
+        "SELECT coalesce(sum(iif(key = 'state:active', n, -n)), 0) FROM counters "
+        "WHERE queue = ? AND key IN ('state:active', 'exempt:active')",
+        (queue.name,),
     ).fetchone()
-    return lingering(connection, queue.name) + (row[0] if row else 0)
+    return lingering(connection, queue.name) + int(places)

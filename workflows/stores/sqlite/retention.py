@@ -12,8 +12,12 @@ SELECT n, finished_at FROM jobs
 WHERE queue = ? AND state = ? AND finished_at IS NOT NULL
 ORDER BY finished_at, id LIMIT 0 + ?
 """
-_WAITING = "SELECT n FROM jobs WHERE queue = ? AND state = 'waiting' LIMIT 0 + ?"
-_DELAYED = "SELECT n FROM jobs WHERE queue = ? AND state = 'delayed' LIMIT 0 + ?"
+_WAITING = """
+SELECT n FROM jobs WHERE queue = ? AND state = 'waiting' AND kind IS NULL LIMIT 0 + ?
+"""
+_DELAYED = """
+SELECT n FROM jobs WHERE queue = ? AND state = 'delayed' AND kind IS NULL LIMIT 0 + ?
+"""
 
 
 def clean(tx: Transaction, queue: str, limit: int) -> Step:

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workflows.engine.states import JobState
+from workflows.engine.states import TERMINAL, JobState
+from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_RELEASES,
     Bury,
     Cancel,
+    Commit,
     Complete,
+    Detach,
     Expire,
     Join,
+    LeasedJob,
     Release,
     Retry,
     Return,
@@ -18,8 +22,13 @@ from workflows.store import (
     SettleStatus,
 )
 from workflows.stores.sqlite.accepting import insert
+from workflows.stores.sqlite.activities import detach, lease_pending
+from workflows.stores.sqlite.committing import commit
 from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
+from workflows.stores.sqlite.granting import held_job
+from workflows.stores.sqlite.inbox import receive
+from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, TASK
 from workflows.stores.sqlite.memory import (
     as_json,
     recall,
@@ -27,6 +36,7 @@ from workflows.stores.sqlite.memory import (
     settled_key,
 )
 from workflows.stores.sqlite.queues import refund
+from workflows.stores.sqlite.runs import Runs
 from workflows.stores.sqlite.transaction import Transaction
 from workflows.stores.sqlite.values import put_value
 
@@ -59,24 +69,43 @@ class Settling:
         self._endings = Endings(tx)
         self._superseded: list[tuple[str, str]] = []  # older settlements of a job
         self._removed: list[int] = []
+        self._runs = Runs(tx)
+        self._held: dict[str, Held] = {}
+        self.granted: list[LeasedJob] = []  # inline
 
     def run(self) -> list[Answer]:
         """Apply all, in order; return what became of each."""
+        self._look_up()
+        answers = [self._apply(settlement) for settlement in self._settlements]
+        self._flush()
+        self._runs.flush()
+        return answers
+
+    def _look_up(self) -> None:
+        """Read the leases that are to end."""
         ids = as_json({each.job_id for each in self._settlements})
         rows = self._tx.execute(_HELD, (ids,))
-        held = {row[1]: Held(*row) for row in rows}
-        answers = []
-        for settlement in self._settlements:
-            job = held.get(settlement.job_id)
-            if type(settlement) is Return:
-                answers.append(self._return(settlement))
-            elif job is None or job.token != settlement.token:
-                answers.append((self._settled_before(settlement), None))
-            else:
-                del held[settlement.job_id]
-                answers.append((SettleStatus.OK, self._settle(job, settlement)))
-        self._flush()
-        return answers
+        self._held = {row[1]: Held(*row) for row in rows}
+
+    def _apply(self, settlement: Settlement) -> Answer:
+        kind = type(settlement)
+        if isinstance(settlement, Return):
+            return self._return(settlement)
+        job = self._held.get(settlement.job_id)
+        if not settlement.token:
+            self._flush()
+            job = lease_pending(self._tx, settlement.job_id)
+        if job is None or job.token != settlement.token:
+            return self._settled_before(settlement), None
+        if isinstance(settlement, Commit):
+            return self._commit(job, settlement)
+        if kind is Detach:
+            return self._detach(job, settlement)
+        if job.kind == TASK and kind not in _LEAVES_TASK:
+            msg = f"the workflow task {job.id!r} ends by a Commit, not {kind.__name__}"
+            raise InvalidArgumentError(msg)
+        self._held.pop(job.id, None)
+        return SettleStatus.OK, self._settle(job, settlement)
 
     def _flush(self) -> None:
         self._endings.flush()
@@ -94,6 +123,7 @@ class Settling:
             "SELECT 1 FROM jobs WHERE id = ? AND settled_token = ?", pair
         ).fetchone()
         if shown or recall(self._tx, "settled", settled_key(*pair)) is not None:
+            self._grant_again(settlement)
             return SettleStatus.ALREADY
         return SettleStatus.LOST
 
@@ -107,12 +137,64 @@ class Settling:
             self._linger(held)
         else:
             self._endings.free(held)
-        if isinstance(settlement, Complete | Bury) and settlement.remove:
+        removes = isinstance(settlement, Complete | Bury) and settlement.remove
+        if removes and held.kind is None:
             self._removed.append(held.n)
+        if (
+            held.kind is not None
+            and state in TERMINAL
+            and not self._end(held, settlement)
+        ):
+            return state
         if settlement.jobs or settlement.values or settlement.join:
             self._flush()
             self._write_follow_ups(settlement)
         return state
+
+    # -- engine-owned jobs --
+
+    def _end(self, held: Held, settlement: Settlement) -> bool:
+        """Drop the record, tell the run; return whether there is more to write."""
+        self._removed.append(held.n)
+        if held.kind != ACTIVITY:
+            return True
+        run = self._runs.by_number(held.run or 0)
+        if run is None or not run.open:
+            return False
+        if settlement.outcome is not None:
+            receive(self._runs, run, settlement.outcome)
+        return True
+
+    def _commit(self, held: Held, settlement: Commit) -> Answer:
+        """Commit to the history of a run; other leases may look different then."""
+        self._flush()
+        committed = commit(self._runs, self._endings, held, settlement)
+        if committed.status is SettleStatus.OK:
+            self._flush()
+            self._write_follow_ups(settlement)
+            self._look_up()
+        if committed.leased is not None:
+            self.granted.append(committed.leased)
+        return committed.status, committed.state
+
+    def _grant_again(self, settlement: Settlement) -> None:
+        """Repeat the inline lease of a commit that was settled before."""
+        if isinstance(settlement, Commit) and settlement.inline is not None:
+            inline = settlement.inline
+            job = held_job(self._tx, inline.job_id, inline.token)
+            if job is not None:
+                self.granted.append(job)
+
+    def _detach(self, held: Held, settlement: Settlement) -> Answer:
+        if held.kind != ACTIVITY:
+            msg = f"job {held.id!r} is no activity: only those are detached"
+            raise InvalidArgumentError(msg)
+        self._flush()
+        if detach(self._tx, held):
+            self._endings.free(held)
+            self._flush()
+            self._write_follow_ups(settlement)
+        return SettleStatus.OK, JobState.ACTIVE
 
     # -- one move per kind --
 
@@ -144,7 +226,7 @@ class Settling:
         return self._endings.pend(held, run_at)
 
     def _release(self, held: Held, settlement: Release) -> JobState:
-        if not settlement.started:
+        if not settlement.started and held.kind not in EXEMPT:
             refund(self._tx, held.queue, held.started_at)
         if held.cancel_requested:
             return self._endings.cancel(held)
@@ -214,6 +296,7 @@ class Settling:
             insert(self._tx, [join.job])
 
 
+_LEAVES_TASK = frozenset({Retry, Release})  # a workflow task pending
 _MOVES: dict[type[Settlement], Callable[[Settling, Held, Any], JobState]] = {
     Complete: Settling._complete,  # noqa: SLF001 - the table of the class above
     Bury: Settling._bury,  # noqa: SLF001

@@ -108,6 +108,19 @@ class Transaction:
         if new is not None:
             self._add(queue, _STATE_KEYS[new], number)
 
+    def exempt(self, queue: str, number: int) -> None:
+        """Count active jobs that take no place in the queue's concurrency."""
+        self._add(queue, "exempt:active", number)
+
+    def places(self, queue: str) -> int:
+        """Return how many active jobs take a place in the queue's concurrency."""
+        exempt = self.counter(queue, "exempt:active")
+        return self.counter(queue, "state:active") - exempt
+
+    def count_runs(self, status: str, number: int) -> None:
+        """Count runs of a status; they are counted under no queue."""
+        self._add("", f"run:{status}", number)
+
     def total(
         self, queue: str, total: str, minute: str | None, number: int = 1
     ) -> None:

@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from workflows.engine.states import DeadReason, JobState
-from workflows.stores.sqlite.claiming import Head, Heads
+from workflows.stores.sqlite.claiming import Head, Heads, kind_of
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -73,7 +73,8 @@ def _known(tx: Transaction, alive_ms: int) -> set[Pair]:
 
 
 def _bury(tx: Transaction, pairs: list[Pair], limit: int) -> list[str]:
-    walks = [Heads(tx, queue, (name,)) for queue, name in pairs]
+    plain = [pair for pair in pairs if kind_of(tx, *pair) is None]
+    walks = [Heads(tx, queue, (name,)) for queue, name in plain]
     doomed: list[Head] = list(islice(merge(*walks), limit))
     for walk in walks:
         walk.close()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 POLL_S = 0.001
 QUIET_S = 2.0  # after so long without a change
 QUIET_POLL_S = 0.003
+REST = 4  # times as long as it looked does a waiter sleep before it looks again
 
 Queues = Mapping[str, Sequence[str]]
 
@@ -88,6 +89,35 @@ class Waiters:
         finally:
             self._pass_on()
         return True
+
+    def wait_until(self, look: Callable[[], bool], timeout_s: float) -> bool:
+        """Block until `look` returns true; false at the timeout, or when woken.
+
+        It looks again after every change of the file, but for most of its time it
+        sleeps, however many changes there are.
+        """
+        deadline = time.monotonic() + timeout_s
+        seen: int | None = None
+        wakes = self._wakes
+        try:
+            while self._wakes == wakes:
+                changes = self._changes
+                began = time.monotonic()
+                if changes != seen:
+                    if look():
+                        return True
+                    seen = changes
+                now = time.monotonic()
+                if now >= deadline:
+                    return False
+                rest = max(POLL_S, REST * (now - began))
+                if self._changes != seen:
+                    time.sleep(min(rest, deadline - now))
+                else:
+                    self._sleep(deadline - now, changes, wakes)
+        finally:
+            self._pass_on()
+        return False
 
     def _ready_at(self, queues: Queues) -> float:
         claimable_in = self._claimable_in(queues)

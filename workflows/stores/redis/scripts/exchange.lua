@@ -43,9 +43,13 @@ elseif claim then
   promote_due(now, MAX_STEP)
   flush_sets()
   fire_timers(now, MAX_STEP)
-  expire_due(now, MAX_STEP)
+  local expired = expire_due(now, MAX_STEP)
   flush_sets()
-  jobs, next_in = grant(claim, now)
+  if expired < MAX_STEP then
+    jobs, next_in = grant(claim, now)
+  else
+    next_in = 0 -- more may have expired, and none of them may start: first the next step
+  end
 end
 
 local revocations = call('EXISTS', values_key('revoked')) == 1

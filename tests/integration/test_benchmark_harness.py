@@ -1,0 +1,119 @@
+"""The benchmark harness: what it counts, and that no fault of a peer ends a run."""
+
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import cases, servers, systems
+from benchmarks.processes import CpuSampler, Group, cpu_ns, family
+
+# A parent that does nothing; its children burn CPU, as forked workers do. With
+# `reap` each one ends and is waited for before the next starts.
+BURN_S = 0.4
+PROGRAM = """
+import os, sys, time
+def child():
+    end = time.process_time() + float(sys.argv[2])
+    while time.process_time() < end: pass
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        child()
+        if sys.argv[1] == "reap": os._exit(0)
+        time.sleep(60)
+    if sys.argv[1] == "reap": os.waitpid(pid, 0)
+print("done", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def parent(mode: str, log: Path) -> Iterator[Group]:
+    argv = [sys.executable, "-c", PROGRAM, mode, str(BURN_S)]
+    group = Group(argv, {}, log)
+    try:
+        yield group
+    finally:
+        group.stop()
+
+
+def wait_until_burnt(group: Group) -> float:
+    """Return the CPU seconds counted once both children have used theirs."""
+    deadline = time.monotonic() + 30
+    seen = 0.0
+    while time.monotonic() < deadline and seen < 2 * BURN_S:
+        seen = cpu_ns(family(group.pid)) / 1e9
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.mark.parametrize("mode", ["keep", "reap"])
+def test_the_cpu_of_living_and_of_ended_children_counts(
+    mode: str, tmp_path: Path
+) -> None:
+    with parent(mode, tmp_path / "log") as group:
+        assert 2 * BURN_S <= wait_until_burnt(group) < 2 * BURN_S + 0.5
+
+
+def test_a_sampler_sees_children_that_are_forked_after_it_began(tmp_path: Path) -> None:
+    begin = time.monotonic_ns()
+    with (
+        parent("keep", tmp_path / "log") as group,
+        CpuSampler(group.pid, None) as sampler,
+    ):
+        wait_until_burnt(group)
+        time.sleep(0.1)
+    workers, _ = sampler.between(begin, time.monotonic_ns())
+    # Interpolated from the first sample on, which may miss what Python's start took.
+    assert workers / 1e9 > BURN_S * 1.8
+
+
+def test_a_cpu_time_of_nobody_is_none() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    assert cpu_ns([ended.pid]) == 0
+
+
+def broken(name: str, command: str) -> systems.System:
+    argv = [sys.executable, "-c", command]
+    return systems.System(name, name, "sqlite", worker=argv, producer=argv)
+
+
+def test_a_peer_that_fails_is_a_failed_row_and_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cases, "PATIENCE_S", 8.0)
+    fills = "import json, sys, time; print(json.dumps({'seconds': 1.0}));"
+    works = "working = len(sys.argv) == 1;"
+    peers = [
+        broken("cannot fill", "raise SystemExit('no disk')"),
+        broken("cannot start", f"{fills} {works} sys.exit(working)"),
+        broken("starts nothing", f"{fills} {works} time.sleep(60 * working)"),
+    ]
+    ours = systems.ours("sqlite")[0]
+    options = Namespace(quick=True, repeats=1)
+    monkeypatch.setitem(benchmarks.QUICK, "drain", 200)
+    rows = benchmarks._run_case("s", "drain", [*peers, ours], None, options)
+    drained = {row.label: row.middle for row in rows if row.figure == "drain/s"}
+    assert [drained.pop(peer.label) for peer in peers] == [None, None, None]
+    assert (drained[ours.label] or 0) > 0
+
+
+def test_a_run_never_shares_the_server_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with servers.valkey("everysec") as first:
+        with servers.valkey("everysec") as second:
+            assert first.pid != second.pid
+            assert Path(f"/proc/{second.pid}").exists()
+        with first.client() as client:
+            folder = Path(client.config_get("dir")["dir"])
+            with pytest.raises(RuntimeError, match="another server answers"):
+                servers._check_ours(client, folder / "of somebody else")

@@ -1,0 +1,1 @@
+"""The same workflow programs on the real Temporal server and on this engine."""

@@ -1,0 +1,1 @@
+"""The programs, by theme; each is registered under the name of its driver."""

@@ -1,0 +1,113 @@
+"""Workflows under Huey's consumer: a worker per registered task queue and process."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.converter import DataConverter
+from workflows.exceptions import InvalidArgumentError
+from workflows.runtime.registration import Registry, WorkerParts, make_worker
+from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+from workflows.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What one task queue hosts in every consumer of an instance."""
+
+    task_queue: str
+    registry: Registry
+    data_converter: DataConverter
+    cached: int
+
+
+class Registrations:
+    """The workflows and activities of an instance, by task queue."""
+
+    def __init__(self) -> None:
+        self._by_queue: dict[str, Registration] = {}
+
+    def add(
+        self,
+        task_queue: str,
+        workflows: Sequence[type[Any]],
+        activities: Sequence[Callable[..., Any]],
+        *,
+        data_converter: DataConverter,
+        cached: int,
+    ) -> None:
+        """Register what a task queue hosts; once per queue."""
+        if task_queue in self._by_queue:
+            msg = f"task queue {task_queue!r} is registered already"
+            raise InvalidArgumentError(msg)
+        self._by_queue[task_queue] = Registration(
+            task_queue=task_queue,
+            registry=Registry(workflows, activities),
+            data_converter=data_converter,
+            cached=cached,
+        )
+
+    def __iter__(self) -> Any:
+        """Iterate over the registrations."""
+        return iter(self._by_queue.values())
+
+    def __bool__(self) -> bool:
+        """Whether anything is registered."""
+        return bool(self._by_queue)
+
+
+class WorkflowHosts:
+    """The workflow workers of one process, and the loop of their async activities."""
+
+    def __init__(
+        self,
+        store: Store,
+        registrations: Registrations,
+        *,
+        threads: int,
+        lease_ms: int,
+        namespace: str,
+    ) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="activities", daemon=True
+        )
+        identity = f"{os.getpid()}@{socket.gethostname()}"
+        self._workers: list[WorkflowWorker] = [
+            make_worker(
+                WorkerParts(
+                    store=store,
+                    namespace=namespace,
+                    data_converter=one.data_converter,
+                    registry=one.registry,
+                    identity=identity,
+                    cached=one.cached,
+                    loop=self._loop,
+                    options=WorkerOptions(
+                        task_queue=one.task_queue,
+                        workflow_types=tuple(one.registry.workflows),
+                        activities=one.registry.activities,
+                        workflow_threads=max(2, min(threads, 8)),
+                        activity_threads=max(2, threads),
+                        lease_ms=lease_ms,
+                    ),
+                )
+            )
+            for one in registrations
+        ]
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Take nothing more, let what runs end within the grace, then end."""
+        for worker in self._workers:
+            worker.stop(grace_s)
+        self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,0 +1,90 @@
+"""The close of a run as the store takes it: last event, parent, next run, children."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from workflows.engine.close import Closing, ClosingRun, close_by_command
+from workflows.engine.commands import ContinueAsNew
+from workflows.engine.decision import Decision
+from workflows.engine.machines import Child
+from workflows.engine.replay import Replay
+from workflows.runtime.new_runs import RunFacts, new_run
+from workflows.store import Close, InboxEntry, NewJob, Parent, RunStatus
+
+PARENT_CLOSE = "workflows/parent_close"  # the type of the job
+
+
+def close_of(facts: RunFacts, replay: Replay, decision: Decision) -> Close:
+    """Return the close that a decision's terminal command means."""
+    assert decision.terminal is not None  # noqa: S101 - the caller asked
+    closing = close_by_command(
+        ClosingRun(
+            workflow_id=facts.workflow_id,
+            run_id=facts.run_id,
+            started=facts.started,
+            began_at=facts.began_at,
+            memo=replay.memo,
+            search_attributes=replay.search_attributes,
+        ),
+        decision.terminal,
+        completed_id=decision.completed_id,
+        new_run_id=facts.new_run_id(),
+        at=decision.at,
+    )
+    return close_record(
+        closing,
+        workflow_id=facts.workflow_id,
+        run_id=facts.run_id,
+        task_queue=facts.task_queue,
+        parent=parent_of(facts.started),
+        children=replay.pending.count(Child) > 0,
+        carry=isinstance(decision.terminal, ContinueAsNew),
+    )
+
+
+def close_record(
+    closing: Closing,
+    *,
+    workflow_id: str,
+    run_id: str,
+    task_queue: str,
+    parent: Parent | None,
+    children: bool,
+    carry: bool = False,
+) -> Close:
+    """Return a close for the store. `children`: some may be open."""
+    outcome, following = closing.outcome, closing.next_run
+    return Close(
+        status=RunStatus(closing.status),
+        events=(closing.event,),
+        outcome=InboxEntry(kind=outcome.kind, data=outcome.data) if outcome else None,
+        jobs=(parent_close_job(workflow_id, run_id, task_queue),) if children else (),
+        next_run=(
+            new_run(following, workflow_id=workflow_id, parent=parent)
+            if following
+            else None
+        ),
+        carry=carry,
+    )
+
+
+def parent_close_job(workflow_id: str, run_id: str, task_queue: str) -> NewJob:
+    """Return the job that applies parent-close policies to a closed run's children."""
+    payload = {"workflowId": workflow_id, "runId": run_id}
+    return NewJob(
+        id=f"parent-close:{run_id}",
+        queue=task_queue,
+        type=PARENT_CLOSE,
+        payload=msgspec.json.encode(payload),
+        max_stalls=1000,
+    )
+
+
+def parent_of(started: Mapping[str, Any]) -> Parent | None:
+    """Return the parent that a run's first event names."""
+    whose = started.get("parentWorkflowExecution")
+    if whose is None:
+        return None
+    return Parent(workflow_id=whose["workflowId"], run_id=whose.get("runId", ""))

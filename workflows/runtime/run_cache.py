@@ -1,0 +1,81 @@
+"""Live workflow instances kept between tasks: only a hint, never the truth."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from workflows.engine.replay import Replay
+
+
+class Slot:
+    """The place of one run in the cache; `replay` is None until somebody fills it."""
+
+    __slots__ = ("borrowed", "lock", "replay")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.replay: Replay | None = None
+        self.borrowed = 0
+
+    def drop(self) -> None:
+        """Tear the instance down (by whoever has borrowed the slot)."""
+        replay, self.replay = self.replay, None
+        if replay is not None:
+            replay.evict()
+
+
+class RunCache:
+    """The most recently used runs of a process. One thread at a time has a run.
+
+    `size` 0 keeps nothing: every task then replays its run from the first event.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[str, Slot] = OrderedDict()
+
+    @contextmanager
+    def borrow(self, run_id: str) -> Iterator[Slot]:
+        """Have a run's slot alone; waits for whoever has it."""
+        with self._lock:
+            slot = self._slots.setdefault(run_id, Slot())
+            self._slots.move_to_end(run_id)
+            slot.borrowed += 1
+        try:
+            with slot.lock:
+                yield slot
+        finally:
+            with self._lock:
+                slot.borrowed -= 1
+            self._trim()
+
+    def _trim(self) -> None:
+        """Evict the least recently used runs, empty slots first."""
+        with self._lock:
+            gone = [
+                run_id
+                for run_id, slot in self._slots.items()
+                if slot.replay is None and not slot.borrowed
+            ]
+            over = len(self._slots) - len(gone) - self._size
+            for run_id, slot in self._slots.items():
+                if over <= 0:
+                    break
+                if slot.replay is not None and not slot.borrowed:
+                    gone.append(run_id)
+                    over -= 1
+            dropped = [self._slots.pop(run_id) for run_id in gone]
+        for slot in dropped:
+            slot.drop()
+
+    def clear(self) -> None:
+        """Evict every run that nobody has borrowed."""
+        with self._lock:
+            slots = [slot for slot in self._slots.values() if not slot.borrowed]
+            self._slots = OrderedDict(
+                (run_id, slot) for run_id, slot in self._slots.items() if slot.borrowed
+            )
+        for slot in slots:
+            slot.drop()

@@ -1,0 +1,163 @@
+"""What must happen to runs by the clock, whoever does it: deadlines, lost activities.
+
+Each act is fenced in the store, so any number of processes may do it at once.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from workflows.engine import inbox
+from workflows.engine.close import (
+    Closing,
+    ClosingRun,
+    close_terminated,
+    close_timed_out,
+)
+from workflows.engine.history import decode_event
+from workflows.exceptions import ConflictError, NotFoundError
+from workflows.runtime.activity_settling import lost_settlement, overdue_settlement
+from workflows.runtime.closing import close_record
+from workflows.runtime.effects import entry
+from workflows.store import (
+    MAX_STEP,
+    Close,
+    LeasedJob,
+    Overdue,
+    RunRecord,
+    RunRef,
+    RunStatus,
+    Settlement,
+    Store,
+    Swept,
+)
+
+logger = logging.getLogger("workflows.runtime")
+
+BY_PARENT = "by parent close policy"
+
+
+class RunUpkeep:
+    """The chores of runs in one process."""
+
+    def __init__(
+        self, store: Store, new_run_id: Callable[[], str], identity: str
+    ) -> None:
+        self._store = store
+        self._new_run_id = new_run_id
+        self._identity = identity
+
+    # -- deadlines ---------------------------------------------------------------------
+
+    def end_overdue(self) -> None:
+        """Close runs and settle activities whose deadline has come."""
+        overdue = self._store.list_overdue()
+        if not overdue:
+            return
+        now = self._store.now()
+        settlements = [
+            settlement
+            for one in overdue
+            if (settlement := self._end(one, now)) is not None
+        ]
+        if settlements:
+            self._store.exchange(settlements)
+
+    def _end(self, one: Overdue, now: int) -> Settlement | None:
+        if one.run is not None:
+            self._time_out(one.run, now)
+        if one.activity is not None:
+            return overdue_settlement(one.activity, one.token, now=now)
+        return None
+
+    def _time_out(self, run: RunRecord, now: int) -> None:
+        closing = self._closing(run)
+        closed = close_timed_out(closing, at=now, new_run_id=self._new_run_id())
+        self._close(run, self._record(run, closed), f"deadline:{run.run_id}")
+
+    # -- lost leases -------------------------------------------------------------------
+
+    def settle_lost(self, swept: list[Swept]) -> None:
+        """Spend the attempt of each activity whose worker died."""
+        lost = [one for one in swept if one.outcome == "lost"]
+        if not lost:
+            return
+        now = self._store.now()
+        records = ((self._store.get_job(one.job_id), one.token) for one in lost)
+        self._store.exchange(
+            [
+                lost_settlement(record, token, now=now)
+                for record, token in records
+                if record is not None
+            ]
+        )
+
+    # -- children ----------------------------------------------------------------------
+
+    def close_children(self, job: LeasedJob) -> None:
+        """Apply the parent-close policies of a closed run's children. Repeatable."""
+        run_id = msgspec.json.decode(job.payload)["runId"]
+        cursor: str | None = None
+        while True:
+            page = self._store.list_runs(
+                parent_run_id=run_id,
+                status=RunStatus.RUNNING,
+                limit=MAX_STEP // 10,
+                cursor=cursor,
+            )
+            for child in page.runs:
+                self._close_child(child)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _close_child(self, child: RunRecord) -> None:
+        info = msgspec.json.decode(child.info) if child.info else {}
+        policy = info.get("parentClosePolicy", "")
+        if policy == "terminate":
+            closed = close_terminated(
+                self._closing(child), at=self._store.now(), reason=BY_PARENT
+            )
+            record = self._record(child, closed)
+            self._close(child, record, f"parent-close:{child.run_id}")
+        elif policy == "request_cancel":
+            said = inbox.cancel(BY_PARENT, identity=self._identity)
+            ref = RunRef(workflow_id=child.workflow_id, run_id=child.run_id)
+            request = f"parent-close:{child.run_id}"
+            try:
+                self._store.send_to_run(ref, entry(said), request_id=request)
+            except (NotFoundError, ConflictError):
+                return  # it closed by itself
+
+    # -- parts -------------------------------------------------------------------------
+
+    def _closing(self, run: RunRecord) -> ClosingRun:
+        first = decode_event(self._store.read_history(run.run_id, limit=1)[0])
+        return ClosingRun(
+            workflow_id=run.workflow_id,
+            run_id=run.run_id,
+            started=first.attributes,
+            began_at=first.at,
+        )
+
+    def _record(self, run: RunRecord, closed: Closing) -> Close:
+        children = self._store.list_runs(
+            parent_run_id=run.run_id, status=RunStatus.RUNNING, limit=1
+        )
+        return close_record(
+            closed,
+            workflow_id=run.workflow_id,
+            run_id=run.run_id,
+            task_queue=run.task_queue,
+            parent=run.parent,
+            children=bool(children.runs or children.cursor),
+        )
+
+    def _close(self, run: RunRecord, close: Close, request_id: str) -> None:
+        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
+        try:
+            self._store.close_run(ref, close, request_id=request_id)
+        except (NotFoundError, ConflictError):
+            return  # somebody else was faster
+        logger.info("run_closed run_id=%s status=%s", run.run_id, close.status)

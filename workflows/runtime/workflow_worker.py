@@ -1,0 +1,290 @@
+"""One process's work on the workflows and activities of one task queue.
+
+Two pools of threads: workflow tasks (and queries), activities. A workflow thread may go
+on with an activity of its own run (*inline*); one thread at least stays free of that,
+so that signals and queries are handled meanwhile.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from workflows.activity import ActivityDefinition
+from workflows.engine.activity_task import ActivityTask
+from workflows.exceptions import StoreError
+from workflows.runtime.activity_run import ActivityHost, run_attempt
+from workflows.runtime.activity_settling import settlement_of
+from workflows.runtime.closing import PARENT_CLOSE
+from workflows.runtime.ids import new_run_id
+from workflows.runtime.lease import MS, Ended, Lease, boot_ns
+from workflows.runtime.process import JobProcess, ProcessOptions
+from workflows.runtime.queries import answer
+from workflows.runtime.run_upkeep import RunUpkeep
+from workflows.runtime.ticker import Ticker, TickerOptions
+from workflows.runtime.workflow_tasks import (
+    Fence,
+    Taken,
+    WorkflowHost,
+    chain,
+    run_task,
+)
+from workflows.store import (
+    Bury,
+    Complete,
+    JobKind,
+    Release,
+    Store,
+)
+
+logger = logging.getLogger("workflows.runtime")
+
+OVERDUE_NS = 50 * MS
+CHAIN_NS = 100 * MS  # a chain longer than this gives way to work that waits
+
+MakeHost = Callable[[str, ActivityHost, Callable[[str, str], bool]], WorkflowHost]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker takes. `threads`: of workflow tasks and of activities."""
+
+    task_queue: str
+    workflow_types: tuple[str, ...]
+    activities: Mapping[str, ActivityDefinition] = field(default_factory=dict)
+    workflow_threads: int = 8
+    activity_threads: int = 32
+    lease_ms: int = 30_000
+    inline: bool = True
+    sweep_interval_ms: int = 5_000
+    retention_ms: int | None = None
+
+
+class WorkflowWorker:
+    """Starts threads that work until `stop`.
+
+    `make_host` gets the store-facing parts of this process, and returns the host of its
+    workflow tasks.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: WorkerOptions,
+        *,
+        activity_host: ActivityHost,
+        make_host: MakeHost,
+        identity: str,
+    ) -> None:
+        self._store = store
+        self._options = options
+        self._identity = identity
+        self._stopping = threading.Event()
+        self._activities = activity_host
+        self._upkeep = RunUpkeep(store, new_run_id, identity)
+        self._process = JobProcess(
+            store,
+            _NoTimeouts(),
+            _process_options(options),
+            stop_wanted=lambda: False,
+            on_revocations=lambda _: None,
+        )
+        self._host = make_host(self._process.owner, activity_host, self._runs_here)
+        self._spare = threading.BoundedSemaphore(max(options.workflow_threads - 1, 1))
+        self._ticker = Ticker(
+            store,
+            TickerOptions(
+                timetables={},
+                retention={},
+                periodic=False,
+                sweep_interval_ms=options.sweep_interval_ms,
+            ),
+            on_swept=self._upkeep.settle_lost,
+            chores=[(OVERDUE_NS, self._upkeep.end_overdue), *self._retention()],
+        )
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target, count in (
+                ("workflow-task", self._work_on_tasks, options.workflow_threads),
+                ("activity", self._work_on_activities, options.activity_threads),
+                ("ticker", self._tick, 1),
+            )
+            for _ in range(count if self._has(name) else 0)
+        ]
+
+    # -- life --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._activities.hearts.start()
+        self._process.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Take nothing more, let what runs end within the grace, then end."""
+        self._stopping.set()
+        self._activities.shutdown.set()
+        self._process.stop_claiming()
+        until = boot_ns() + int(max(grace_s, 0.05) * 1e9)
+        for thread in self._threads:
+            thread.join(timeout=max((until - boot_ns()) / 1e9, 0.001))
+        self._process.stop()
+        self._activities.hearts.stop()
+        self._host.cache.clear()
+
+    def _has(self, name: str) -> bool:
+        """Whether this worker needs threads of a kind."""
+        if name == "workflow-task":
+            return bool(self._options.workflow_types)
+        return name != "activity" or bool(self._options.activities)
+
+    def _retention(self) -> list[tuple[int, Callable[[], None]]]:
+        age_ms = self._options.retention_ms
+        if age_ms is None:
+            return []
+
+        def prune() -> None:
+            while self._store.prune_runs(age_ms=age_ms).more:
+                pass
+
+        return [(10_000 * MS, prune)]
+
+    def _tick(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                pause = self._ticker.step()
+            except Exception:
+                logger.exception("ticker_failed")
+                pause = 1.0
+            self._stopping.wait(pause)
+
+    # -- workflow tasks ----------------------------------------------------------------
+
+    def _runs_here(self, queue: str, job_type: str) -> bool:
+        """Whether an activity can run in this process at once."""
+        options = self._options
+        if queue != options.task_queue or not options.inline:
+            return False
+        return job_type.removeprefix("activity/") in options.activities
+
+    def _work_on_tasks(self) -> None:
+        pool = self._process.threads
+        while (lease := pool.take()) is not None:
+            try:
+                self._work_on(lease)
+            except StoreError as error:
+                logger.warning("workflow_task_unwritten error=%s", error)
+                self._give_back(lease)
+            except Exception:
+                logger.exception("workflow_task_broken job_id=%s", lease.job.id)
+                self._give_back(lease)
+
+    def _work_on(self, lease: Lease) -> None:
+        job, pool = lease.job, self._process.threads
+        if job.kind is JobKind.QUERY:
+            pool.end(lease, Ended(answer(self._host, job)))
+        elif job.kind is JobKind.PLAIN:
+            self._upkeep.close_children(job)
+            pool.end(lease, Ended(Complete(job_id=job.id, token=job.token)))
+        else:
+            self._run_chain(lease)
+            pool.end_written(lease)
+
+    def _run_chain(self, lease: Lease) -> None:
+        """Run a workflow task, and what may follow it on this thread."""
+        inline = self._spare.acquire(blocking=False)
+        try:
+            taken = run_task(self._host, lease.job, inline=inline)
+            begun = boot_ns()
+            while taken is not None and taken.inline is not None:
+                taken = self._run_inline(taken, begun)
+        finally:
+            if inline:
+                self._spare.release()
+
+    def _run_inline(self, taken: Taken, begun: int) -> Taken | None:
+        """Run a leased activity; return the task that its outcome made at once."""
+        assert taken.inline is not None  # noqa: S101 - the caller asked
+        job = taken.inline
+        ends = taken.at_ns + self._options.lease_ms * MS
+        lease = Lease(job, ends_ns=ends, granted_ns=taken.at_ns)
+        lease.started = True
+        self._process.hold(lease)
+        ended = self._attempt(lease, now=lambda: taken.estimate)
+        settlement = ended.settlement
+        gives_way = boot_ns() - begun > CHAIN_NS and self._process.threads.pressed
+        chains = isinstance(settlement, Complete | Bury) and not gives_way
+        if chains and settlement.outcome is not None and not lease.lost:
+            fence = Fence(
+                job_id=job.id, token=job.token, failed=isinstance(settlement, Bury)
+            )
+            try:
+                after = chain(self._host, taken, fence, settlement.outcome)
+            except StoreError:
+                after = None  # perhaps written: the settlement then finds it settled
+            if after is not None:
+                self._process.let_go(lease)
+                return after
+        self._process.threads.settle_early(lease, ended)
+        self._process.threads.flush()
+        return None
+
+    def _give_back(self, lease: Lease) -> None:
+        job = lease.job
+        release = Release(job_id=job.id, token=job.token, started=False)
+        self._process.threads.end(lease, Ended(release))
+
+    # -- activities --------------------------------------------------------------------
+
+    def _work_on_activities(self) -> None:
+        pool = self._process.loop
+        assert pool is not None  # noqa: S101 - no thread without activities
+        while (lease := pool.take()) is not None:
+            job = lease.job
+            taken_ns = boot_ns()
+
+            def now(at: int = job.started_at, since: int = taken_ns) -> int:
+                return at + (boot_ns() - since) // MS
+
+            pool.end(lease, self._attempt(lease, now=now))
+            pool.flush()
+
+    def _attempt(self, lease: Lease, *, now: Callable[[], int]) -> Ended:
+        job = lease.job
+        task = ActivityTask.from_json(job.payload)
+        outcome = run_attempt(self._activities, task, lease)
+        return Ended(
+            settlement_of(task, job, outcome, identity=self._identity, now=now())
+        )
+
+
+def _process_options(options: WorkerOptions) -> ProcessOptions:
+    queue = options.task_queue
+    tasks = tuple(
+        f"{kind}/{name}"
+        for name in options.workflow_types
+        for kind in ("workflow", "query")
+    )
+    activities = tuple(f"activity/{name}" for name in options.activities)
+    return ProcessOptions(
+        threads={queue: (*tasks, PARENT_CLOSE)} if tasks else {},
+        loop={queue: activities} if activities else {},
+        slots=options.workflow_threads,
+        loop_slots=options.activity_threads,
+        weights={},
+        lease_ms=options.lease_ms,
+        prefetch=False,
+    )
+
+
+class _NoTimeouts:
+    """The keeper's handler here: nothing has a timeout that this process enforces."""
+
+    def run(self, lease: Lease) -> Ended:
+        """Never called."""
+        raise NotImplementedError
+
+    def timed_out(self, lease: Lease) -> Ended:
+        """Never called: no lease has a deadline."""
+        raise NotImplementedError
