@@ -154,7 +154,7 @@ def test_run_refuses_a_port_that_is_taken(run: Callable[..., Any]) -> None:
 
 PROGRAMS = {
     "doctor": (*COMMAND, "doctor"),
-    "run": (*COMMAND, "run", "--port", "0"),
+    "run": (*COMMAND, "run", "--port", "1"),
     "demo": (*COMMAND, "demo", "--count", "1"),
     "consumer": (sys.executable, "-m", "huey.bin.huey_consumer", "workflows.main.huey"),
     "api": (

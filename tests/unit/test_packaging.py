@@ -49,7 +49,7 @@ def test_every_imported_distribution_is_declared() -> None:
 def test_every_declared_distribution_is_imported() -> None:
     known = packages_distributions()
     used = {d.lower() for name in imported() for d in known.get(name, [])}
-    by_themselves = {"hiredis", "tzdata"}  # redis and zoneinfo look for them
+    by_themselves = {"tzdata"}  # zoneinfo looks for it
     assert declared() - used == by_themselves
 
 

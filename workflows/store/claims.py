@@ -65,7 +65,7 @@ class LeasedJob:
     deadlines: Deadlines | None = None
     close_at: int | None = None  # end of schedule-to-close
     details: bytes = b""  # of the newest heartbeat of any attempt
-    failure: bytes = b""  # of the newest failed attempt
+    failure: bytes = b""  # of the newest failed attempt; engine-owned jobs only
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Swept:
 
     `lost`: an activity's lease ran out. Nothing was changed: whoever swept settles it
     with this `token`, as its retry policy says; until then each sweep lists it again.
+    A query that ends is `dead`.
     """
 
     job_id: str

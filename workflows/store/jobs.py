@@ -9,13 +9,15 @@ class JobKind(StrEnum):
 
     Engine-owned jobs are never dead letters and keep no record of their end; what an
     operator does to queues and jobs (cancel, remove, reschedule, promote, drain, clean,
-    prune, retry, expire, bury_unknown) passes them over or is refused (ConflictError).
+    prune, retry, bury_unknown) passes them over or is refused (ConflictError). Jobs of
+    one type in one queue are of one kind. Ids that begin as `task_job_id` makes them
+    are no plain job's. Of queries `expires_ms` holds.
     """
 
     PLAIN = "plain"
     ACTIVITY = "activity"  # of run `run_id`; a lost worker is the engine's business
     WORKFLOW_TASK = "workflow_task"  # of run `run_id`; no concurrency, no rate, no end
-    QUERY = "query"  # no concurrency, no rate; a stall ends it
+    QUERY = "query"  # of run `run_id`; no concurrency, no rate; a stall ends it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,10 @@ from workflows.store.runs import (
 
 
 class Runs(Protocol):
-    """Runs: start, send, close, read. Request ids as in `Store.enqueue`."""
+    """Runs: start, send, close, read. Request ids as in `Store.enqueue`.
+
+    Those of starts, sends and closes are kept apart.
+    """
 
     # -- clients --
 
@@ -33,7 +36,7 @@ class Runs(Protocol):
         """Create a run with its first event and its workflow-task job, or refuse.
 
         Atomic, policies and signal included. A repeat of `request_id` (held per
-        workflow id) returns the same answer and writes nothing.
+        workflow id) returns the same answer, a refusal too, and writes nothing.
 
         Raises:
             InvalidArgumentError: an id that exists as another run's, or a bad value.
@@ -100,7 +103,7 @@ class Runs(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> RunPage:
-        """Return runs that match all that is given, newest start first (then run id).
+        """Return runs that match all that is given, by (start, run id), last first.
 
         A page may be short or empty while its cursor says that more may come.
         """
@@ -122,5 +125,6 @@ class Runs(Protocol):
     def prune_runs(self, *, age_ms: int, limit: int = MAX_STEP) -> Step:
         """Delete runs that closed more than `age_ms` ago, oldest first.
 
+        Jobs that are left of them go too (detached activities, queries).
         A workflow id whose newest run goes is unknown from then on.
         """

@@ -17,7 +17,7 @@ Rules that hold in every write:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -108,8 +108,9 @@ class Close:
 
     `events` are appended last. `outcome` goes to the parent's inbox, if it has one and
     that is open. `jobs` are enqueued. `next_run` is created and becomes the current
-    run; with `carry`, the inbox moves to it in order (only signals can be there:
-    see Commit). `next_run.workflow_id` is the run's own.
+    run; with `carry`, the signals in the inbox move to it, in order and with their
+    times, behind its own `inbox` (a Commit sees to it that nothing else is there).
+    `next_run.workflow_id` is the run's own.
     """
 
     status: RunStatus
@@ -278,17 +279,21 @@ class LoadedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """What an open run waits for: `task` is its workflow-task job, if there is one."""
+    """What an open run waits for: `task` is its workflow-task job, if there is one.
+
+    `tokens`: the lease tokens of active activities, by job id.
+    """
 
     task: JobRecord | None
     activities: tuple[JobRecord, ...]
     timers: Mapping[str, int]  # key -> due_at
     children: tuple[RunRecord, ...]  # open ones
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """A page of runs, newest start first; `cursor` continues after it."""
+    """A page of runs; `cursor` continues after it, None at the end."""
 
     runs: tuple[RunRecord, ...]
     cursor: str | None

@@ -149,7 +149,8 @@ class Detach(Settlement):
     """The activity will be completed from elsewhere, with this token.
 
     It stays active without a worker: no renewal, no sweep, no place in the queue's
-    concurrency; its deadlines hold. The token is its fence until it is settled.
+    concurrency; its deadlines hold. The token is its fence until it is settled: `beat`
+    and settlements take it, `renew` calls it lost. A repeat changes nothing.
     """
 
 
@@ -174,8 +175,9 @@ class Commit(Settlement):
 
     - LOST, ALREADY: the fence, as for every settlement.
     - CONFLICT: the run is closed; or it does not have exactly `length` events; or `at`
-      is before the run's `last_at` or after the store's now; or the lease is an
-      activity's while the run has a workflow-task job.
+      is before the run's `last_at` or after the store's now; or the lease is another
+      run's, or an activity's while the run has a workflow-task job (or with `retry`);
+      or the id of a new run (child, next) exists.
     - AGAIN: `close` while the inbox holds entries beyond `taken` that it would drop
       (with `carry`: any that is no signal).
 
@@ -183,7 +185,8 @@ class Commit(Settlement):
     timers, activities, cancellations, children and deliveries take effect; `inline`
     is leased; `info` replaces the run's if it is not None; `close` closes it; an open
     run whose inbox is not empty has its workflow-task job waiting (a new one with no
-    attempts), else that job is gone. `run.last_at` becomes `at`, `run.failure` empty.
+    attempts), else that job is gone; it is counted as completed, the new one as
+    enqueued. `run.last_at` becomes `at`, `run.failure` empty.
 
     With `retry` it is a failed task: only `events` and `taken` may be set beside it,
     and the job is pending again, its attempt spent.

@@ -21,7 +21,6 @@ from workflows.stores.sqlite.queues import (
     save_window,
 )
 from workflows.stores.sqlite.timers import fire
-from workflows.stores.sqlite.timers import next_due as next_timer
 from workflows.stores.sqlite.transaction import Transaction
 
 MAX_ARMS = 100  # index ranges that one statement merges
@@ -199,9 +198,10 @@ class _Pick:
 def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | None]:
     """Grant leases; see `Store.exchange`. Returns the jobs and when to look again."""
     granted = recall_claim(tx, wanted.id)
+    timer_at = None
     if granted is None:
         promote(tx, MAX_STEP)
-        fire(tx, MAX_STEP)
+        timer_at = fire(tx, MAX_STEP)[1]
         expire_due(tx, MAX_STEP)
     rooms = _rooms(tx, wanted)
     if granted is None:
@@ -210,7 +210,7 @@ def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | 
     else:
         jobs = _held(tx, wanted.id, granted)
     asked = wanted.slots + wanted.prefetch
-    again = None if len(jobs) >= asked else _look_again(tx, wanted, rooms)
+    again = None if len(jobs) >= asked else _look_again(tx, wanted, rooms, timer_at)
     return jobs, again
 
 
@@ -258,9 +258,11 @@ def _use_windows(tx: Transaction, rooms: dict[str, _Room]) -> None:
             save_window(tx, room.queue)
 
 
-def _look_again(tx: Transaction, wanted: Claim, rooms: dict[str, _Room]) -> int | None:
+def _look_again(
+    tx: Transaction, wanted: Claim, rooms: dict[str, _Room], timer_at: int | None
+) -> int | None:
     """Return in how many ms time alone may make more of it claimable."""
-    times = [next_timer(tx)]
+    times = [timer_at]
     for each in wanted.queues:
         room = rooms.get(each.queue)
         if room is None or room.queue.paused:

@@ -12,16 +12,19 @@ _NUMBERS = "(SELECT value FROM json_each(:numbers))"
 _DELETE_ATTEMPTS = f"DELETE FROM attempts WHERE job IN {_NUMBERS}"  # noqa: S608
 _DELETE_MESSAGES = f"DELETE FROM messages WHERE n IN {_NUMBERS}"  # noqa: S608
 _DELETE = f"""
-DELETE FROM jobs WHERE n IN {_NUMBERS}
-RETURNING queue, state, id, token, kind, lease_until
+DELETE FROM jobs WHERE n IN {_NUMBERS} RETURNING queue, state
 """  # noqa: S608 - text of this module
+_LEASES = """
+SELECT id, token, queue, kind, lease_until FROM jobs
+WHERE n IN (SELECT value FROM json_each(?)) AND state = 'active'
+"""
 
 
 def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
-    """Delete all of some jobs; return how many there were.
+    """Delete all of some jobs that are not active; return how many there were.
 
-    The lease of an active one is thereby lost. Their newest settlements stay known for
-    a while, so that one whose answer was lost can be sent again.
+    Their newest settlements stay known for a while, so that one whose answer was lost
+    can be sent again.
     """
     as_list = as_json(numbers)
     remember_settled_of(tx, as_list)
@@ -29,10 +32,16 @@ def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
     tx.execute(_DELETE_ATTEMPTS, parameters)
     tx.execute(_DELETE_MESSAGES, parameters)
     deleted = tx.execute(_DELETE, parameters).fetchall()
-    for queue, state, job_id, token, kind, lease_until in deleted:
+    for queue, state in deleted:
         tx.moved(queue, JobState(state), None)
-        if token is not None:
-            free_values(tx, [(job_id, token)])
-            if not takes_place(kind, lease_until):
-                tx.exempt(queue, -1)
     return len(deleted)
+
+
+def delete_owned_jobs(tx: Transaction, numbers: Iterable[int]) -> None:
+    """Delete all of some engine-owned jobs, also of active ones, whose leases go."""
+    as_list = as_json(numbers)
+    for job_id, token, queue, kind, until in tx.execute(_LEASES, (as_list,)).fetchall():
+        free_values(tx, [(job_id, token)])
+        if not takes_place(kind, until):
+            tx.exempt(queue, -1)
+    delete_jobs(tx, numbers)

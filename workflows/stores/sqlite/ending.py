@@ -151,7 +151,8 @@ class Endings:
     def complete(self, held: Held, result: bytes | None) -> JobState:
         """The job is done. Its row tells this run, so the history need not."""
         self._measure(held)
-        self._leave(held)
+        if held.kind is not None:
+            self._leave(held)
         self._moves[held.queue, JobState.COMPLETED] += 1
         self._rows[_COMPLETE].append((self._tx.now, result, held.attempts, held.n))
         return JobState.COMPLETED
@@ -204,14 +205,15 @@ class Endings:
         self._tx.total(held.queue, "completed", "completed")
 
     def _leave(self, held: Held) -> None:
-        """It is active no more."""
-        if held.kind is not None and not takes_place(held.kind, held.lease_until):
+        """An engine-owned job is active no more."""
+        if not takes_place(held.kind, held.lease_until):
             self._tx.exempt(held.queue, -1)
 
     def _finish(
         self, held: Held, state: JobState, reason: str | None = None
     ) -> JobState:
-        self._leave(held)
+        if held.kind is not None:
+            self._leave(held)
         self._moves[held.queue, state] += 1
         self._rows[_FINISH].append(
             (
@@ -232,7 +234,8 @@ class Endings:
     def _pend(
         self, held: Held, state: JobState, seq: int, run_at: int | None
     ) -> JobState:
-        self._leave(held)
+        if held.kind is not None:
+            self._leave(held)
         if held.kind == ACTIVITY:
             self._pending.append(held.n)
         self._moves[held.queue, state] += 1

@@ -1,6 +1,8 @@
 """Granting leases: the write, and the granted jobs with all that their run needs."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from workflows.engine.states import JobState
@@ -57,17 +59,23 @@ def lease(
         "numbers": as_list,
     }
     rows = tx.execute(_GRANT, parameters).fetchall()
-    moved: dict[str, int] = {}
+    for queue, number in Counter(row[2] for row in rows).items():
+        tx.moved(queue, JobState.WAITING, JobState.ACTIVE, number)
+    jobs = _leased(tx, as_list, rows)
+    owned = [row for row in rows if row[15] is not None]
+    if owned:
+        _begin(tx, owned)
+    return jobs
+
+
+def _begin(tx: Transaction, rows: list[Row]) -> None:
+    """Engine-owned jobs run: some take no place, some have deadlines."""
     for row in rows:
-        moved[row[2]] = moved.get(row[2], 0) + 1
         if row[15] in EXEMPT:
             tx.exempt(row[2], 1)
-    for queue, number in moved.items():
-        tx.moved(queue, JobState.WAITING, JobState.ACTIVE, number)
     running = [row[0] for row in rows if row[15] == ACTIVITY]
     if running:
         arm(tx, running)
-    return _leased(tx, as_list, rows)
 
 
 def held(tx: Transaction, numbers: str, token: str) -> dict[int, LeasedJob]:
@@ -103,16 +111,15 @@ def _leased(tx: Transaction, numbers: str, rows: list[Row]) -> dict[int, LeasedJ
     """Return granted jobs with their messages, by number."""
     messages = {row[0]: row for row in tx.execute(_MESSAGES, (numbers,))}
     jobs = {row[0]: _job(row, messages.get(row[0], _NO_MESSAGE)) for row in rows}
-    if any(row[15] is not None for row in rows):
+    owned = [row for row in rows if row[15] is not None]
+    if owned:
         facts = {row[0]: row for row in tx.execute(_OWNED, (numbers,))}
-        for row in rows:
-            if row[15] is not None:
-                message = messages.get(row[0], _NO_MESSAGE)
-                jobs[row[0]] = _job(row, message, **_owned(row, facts[row[0]]))
+        for row in owned:
+            jobs[row[0]] = _owned(jobs[row[0]], row, facts[row[0]])
     return jobs
 
 
-def _job(row: Row, message: tuple[int, bytes, bytes], **owned: Any) -> LeasedJob:
+def _job(row: Row, message: tuple[int, bytes, bytes]) -> LeasedJob:
     return LeasedJob(
         id=row[1],
         queue=row[2],
@@ -130,19 +137,19 @@ def _job(row: Row, message: tuple[int, bytes, bytes], **owned: Any) -> LeasedJob
         expires_at=row[12],
         lease_until=row[13],
         trace=row[14],
-        **owned,
     )
 
 
-def _owned(row: Row, facts: Row) -> dict[str, Any]:
-    """Return the fields that only engine-owned jobs have."""
+def _owned(job: LeasedJob, row: Row, facts: Row) -> LeasedJob:
+    """Add the fields that only engine-owned jobs have."""
     _, created_at, column, details, failure, run_id = facts
     deadlines = decode(column)
-    return {
-        "kind": JobKind(row[15]),
-        "run_id": owner_run(row[15], row[1], run_id),
-        "deadlines": deadlines,
-        "close_at": close_at(deadlines, created_at),
-        "details": details,
-        "failure": failure,
-    }
+    return replace(
+        job,
+        kind=JobKind(row[15]),
+        run_id=owner_run(row[15], row[1], run_id),
+        deadlines=deadlines,
+        close_at=close_at(deadlines, created_at),
+        details=details,
+        failure=failure,
+    )

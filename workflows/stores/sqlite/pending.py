@@ -2,7 +2,7 @@
 
 from workflows.engine.states import JobState
 from workflows.stores.sqlite.deletion import delete_jobs
-from workflows.stores.sqlite.timers import fire, next_due
+from workflows.stores.sqlite.timers import fire
 from workflows.stores.sqlite.transaction import Transaction
 
 _DUE = """
@@ -32,12 +32,13 @@ def promote(tx: Transaction, limit: int) -> int:
 
 def promote_due(tx: Transaction, limit: int) -> tuple[int, int | None]:
     """See `Store.promote_due`."""
-    number = promote(tx, limit) + fire(tx, limit)
+    number = promote(tx, limit)
+    fired, timer_at = fire(tx, limit)
     (due_at,) = tx.execute(
         "SELECT min(run_at) FROM jobs WHERE state = 'delayed'"
     ).fetchone()
-    times = [at for at in (due_at, next_due(tx)) if at is not None]
-    return number, max(0, min(times) - tx.now) if times else None
+    times = [at for at in (due_at, timer_at) if at is not None]
+    return number + fired, max(0, min(times) - tx.now) if times else None
 
 
 def expire_due(tx: Transaction, limit: int) -> int:

@@ -1,7 +1,7 @@
 """Deleting runs that closed long ago, with all that is left of them."""
 
 from workflows.store import MAX_STEP, Step
-from workflows.stores.sqlite.deletion import delete_jobs
+from workflows.stores.sqlite.deletion import delete_owned_jobs
 from workflows.stores.sqlite.runs import MAX_IN_RUN, RUN_BITS
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -32,5 +32,5 @@ def _delete(tx: Transaction, n: int) -> None:
     tx.execute("DELETE FROM events WHERE n BETWEEN ? AND ?", (base, base + MAX_IN_RUN))
     jobs = tx.execute("SELECT n FROM jobs WHERE run = ?", (n,)).fetchall()
     if jobs:
-        delete_jobs(tx, [number for (number,) in jobs])
+        delete_owned_jobs(tx, [number for (number,) in jobs])
     tx.execute("DELETE FROM runs WHERE n = ?", (n,))

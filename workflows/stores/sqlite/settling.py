@@ -88,7 +88,6 @@ class Settling:
         self._held = {row[1]: Held(*row) for row in rows}
 
     def _apply(self, settlement: Settlement) -> Answer:
-        kind = type(settlement)
         if isinstance(settlement, Return):
             return self._return(settlement)
         job = self._held.get(settlement.job_id)
@@ -97,14 +96,9 @@ class Settling:
             job = lease_pending(self._tx, settlement.job_id)
         if job is None or job.token != settlement.token:
             return self._settled_before(settlement), None
-        if isinstance(settlement, Commit):
-            return self._commit(job, settlement)
-        if kind is Detach:
-            return self._detach(job, settlement)
-        if job.kind == TASK and kind not in _LEAVES_TASK:
-            msg = f"the workflow task {job.id!r} ends by a Commit, not {kind.__name__}"
-            raise InvalidArgumentError(msg)
-        self._held.pop(job.id, None)
+        if job.kind is not None or type(settlement) in _OWNED_ONLY:
+            return self._apply_owned(job, settlement)
+        del self._held[job.id]
         return SettleStatus.OK, self._settle(job, settlement)
 
     def _flush(self) -> None:
@@ -137,21 +131,29 @@ class Settling:
             self._linger(held)
         else:
             self._endings.free(held)
-        removes = isinstance(settlement, Complete | Bury) and settlement.remove
-        if removes and held.kind is None:
+        if held.kind is not None:
+            if state in TERMINAL and not self._end(held, settlement):
+                return state
+        elif isinstance(settlement, Complete | Bury) and settlement.remove:
             self._removed.append(held.n)
-        if (
-            held.kind is not None
-            and state in TERMINAL
-            and not self._end(held, settlement)
-        ):
-            return state
         if settlement.jobs or settlement.values or settlement.join:
             self._flush()
             self._write_follow_ups(settlement)
         return state
 
     # -- engine-owned jobs --
+
+    def _apply_owned(self, job: Held, settlement: Settlement) -> Answer:
+        kind = type(settlement)
+        if isinstance(settlement, Commit):
+            return self._commit(job, settlement)
+        if kind is Detach:
+            return self._detach(job, settlement)
+        if job.kind == TASK and kind not in _LEAVES_TASK:
+            msg = f"the workflow task {job.id!r} ends by a Commit, not {kind.__name__}"
+            raise InvalidArgumentError(msg)
+        self._held.pop(job.id, None)
+        return SettleStatus.OK, self._settle(job, settlement)
 
     def _end(self, held: Held, settlement: Settlement) -> bool:
         """Drop the record, tell the run; return whether there is more to write."""
@@ -296,6 +298,7 @@ class Settling:
             insert(self._tx, [join.job])
 
 
+_OWNED_ONLY = frozenset({Commit, Detach})
 _LEAVES_TASK = frozenset({Retry, Release})  # a workflow task pending
 _MOVES: dict[type[Settlement], Callable[[Settling, Held, Any], JobState]] = {
     Complete: Settling._complete,  # noqa: SLF001 - the table of the class above

@@ -2,7 +2,7 @@
 
 from workflows.engine.states import JobState
 from workflows.store import task_job_id
-from workflows.stores.sqlite.deletion import delete_jobs
+from workflows.stores.sqlite.deletion import delete_owned_jobs
 from workflows.stores.sqlite.ending import Held
 from workflows.stores.sqlite.kinds import TASK
 from workflows.stores.sqlite.memory import remember_settled
@@ -96,7 +96,7 @@ def remove_task(tx: Transaction, run: Run) -> None:
     """Remove the task of a run, whoever holds it."""
     task = find_task(tx, run)
     if task is not None:
-        delete_jobs(tx, [task[0]])
+        delete_owned_jobs(tx, [task[0]])
 
 
 def end_task(tx: Transaction, held: Held) -> None:

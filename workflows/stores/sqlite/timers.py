@@ -40,11 +40,15 @@ def cancel_all(tx: Transaction, run: Run) -> None:
     tx.execute("DELETE FROM timers WHERE run_id = ?", (run.run_id,))
 
 
-def fire(tx: Transaction, limit: int) -> int:
-    """Fire due timers, in order of (due_at, run id, key); return how many."""
+def fire(tx: Transaction, limit: int) -> tuple[int, int | None]:
+    """Fire due timers, in order of (due_at, run id, key).
+
+    Returns how many, and when the next one is due.
+    """
+    due_at = next_due(tx)
+    if due_at is None or due_at > tx.now:
+        return 0, due_at
     rows = tx.execute(_DUE, (tx.now, limit)).fetchall()
-    if not rows:
-        return 0
     runs = Runs(tx)
     touched: dict[int, Run] = {}
     for run_id, _, kind, data in rows:
@@ -55,7 +59,7 @@ def fire(tx: Transaction, limit: int) -> int:
     for run in touched.values():
         ensure_task(tx, run)
     runs.flush()
-    return len(rows)
+    return len(rows), next_due(tx)
 
 
 def next_due(connection: Connection | Transaction) -> int | None:
