@@ -5,19 +5,27 @@
 -- ARGV   now, age_ms, limit
 -- Reply  {how many, whether more remain}
 --
--- Activities that still run for a closed run go with it.
+-- Jobs that are left of a closed run go with it: activities that run, queries.
 
 local now = open(false)
 local age, limit = args[2], args[3]
 local runs = engine()
 local before = '(' .. string.format('%d', now - age)
 
-local function delete_activities(id)
+local function delete_job(id)
+  if not leave_pending(id) then
+    drop_lease(read_lease(id))
+  end
+  call('DEL', job_key(id))
+  zrem(prefix .. 'overdue', 'a' .. id)
+end
+
+local function delete_jobs(id)
   for _, job in ipairs(call('ZRANGE', runs.activities_key(id), 0, -1)) do
-    local lease = read_lease(job)
-    drop_lease(lease)
-    call('DEL', job_key(job))
-    zrem(prefix .. 'overdue', 'a' .. job)
+    delete_job(job)
+  end
+  for _, job in ipairs(call('SMEMBERS', prefix .. 'queries:' .. id)) do
+    delete_job(job)
   end
 end
 
@@ -37,7 +45,7 @@ for i = 1, math.min(#closed, limit) do
   local id = closed[i]:sub(17)
   local run = runs.get(id)
   runs.remember_start(run, now)
-  delete_activities(id)
+  delete_jobs(id)
   leave_chain(run)
   zrem(prefix .. 'closed', closed[i])
   zrem(prefix .. 'runs:' .. run.status, id)
@@ -45,7 +53,7 @@ for i = 1, math.min(#closed, limit) do
     zrem(prefix .. 'children:' .. run.parent, id)
   end
   call('UNLINK', prefix .. 'run:' .. id, prefix .. 'events:' .. id, prefix .. 'info:' .. id,
-    runs.activities_key(id))
+    runs.activities_key(id), prefix .. 'queries:' .. id)
 end
 flush(now)
 return { math.min(#closed, limit), #closed > limit and 1 or 0 }

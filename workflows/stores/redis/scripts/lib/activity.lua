@@ -75,6 +75,7 @@ function runs.adopt(job, fields, place, ready, now)
   add_field(fields, 'timeouts', timeouts)
   if kind == 'q' then
     call('SADD', prefix .. 'exempt:' .. job[2], job[3])
+    call('SADD', prefix .. 'queries:' .. run, id)
   else
     zadd(runs.activities_key(run), tonumber(place, 16), id)
     runs.arm_pending(id, timeouts, now, ready)
@@ -129,7 +130,9 @@ function runs.drop(job, now)
   end
   release_dedup(job.id, job.queue, job.dedup)
   call('DEL', job_key(job.id))
-  if job.run and job.kind ~= 'q' then
+  if job.kind == 'q' then
+    call('SREM', prefix .. 'queries:' .. job.run, job.id)
+  elseif job.run then
     zrem(runs.activities_key(job.run), job.id)
     zrem(prefix .. 'overdue', 'a' .. job.id)
   end

@@ -14,6 +14,7 @@
 -- info:<id>        its info, if there is any
 -- timer:<id>       the hash of its timers: lib/timer.lua
 -- activities:<id>  its live activities, by place
+-- queries:<id>     its live queries
 -- children:<id>    the runs that have it as parent, by start
 -- watch:run:<id>   who waits for it: watch.lua
 --
