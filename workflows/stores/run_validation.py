@@ -12,23 +12,12 @@ from workflows.store import (
     JobKind,
     NewJob,
     NewRun,
-    Release,
-    Retry,
-    Return,
     RunRef,
     RunStatus,
     Settlement,
     StartRun,
 )
-from workflows.stores.validation import (
-    TASK_PREFIX,
-    check_integer,
-    check_job,
-    check_jobs,
-    check_text,
-)
-
-LEAVE_TASK = frozenset({Commit, Retry, Release, Return})
+from workflows.stores.validation import check_integer, check_job, check_jobs, check_text
 
 
 def check_start(start: StartRun) -> None:
@@ -99,17 +88,8 @@ def check_close(close: Close, workflow_id: str | None = None) -> None:
 
 
 def check_commits(settlements: Iterable[Settlement]) -> None:
-    """Refuse settlements of which a commit is not acceptable.
-
-    A workflow task ends by a commit, and nothing else ends it.
-    """
+    """Refuse settlements of which a commit is not acceptable."""
     for settlement in settlements:
-        task = settlement.job_id.startswith(TASK_PREFIX)
-        if task and type(settlement) not in LEAVE_TASK:
-            msg = (
-                f"a workflow task ends by a Commit, not by {type(settlement).__name__}"
-            )
-            raise InvalidArgumentError(msg)
         if isinstance(settlement, Commit):
             check_commit(settlement)
         elif settlement.outcome is not None:

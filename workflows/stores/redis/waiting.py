@@ -36,11 +36,13 @@ class Waiting:
         prefix = self._scripts.prefix
         keys = [_wake_key(prefix, q, t) for q, types in queues.items() for t in types]
         with self._listening() as own:
-            while (left := deadline - time.monotonic()) > 0:
+            while True:
+                left = deadline - time.monotonic()
                 seconds = min(max(left, SHORTEST_SECONDS), BLOCK_SECONDS)
                 if self._connections.block("BLPOP", *keys, own, f"{seconds:.3f}"):
                     return True
-        return False
+                if left <= seconds:
+                    return False
 
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """See `workflows.store.run_operations.Runs.wait_run`."""

@@ -23,7 +23,7 @@ end
 
 for _, job in ipairs(jobs) do
   if job[14] and call('EXISTS', prefix .. 'run:' .. job[14]) == 0 then
-    return 'job ' .. job[1] .. ' is of run ' .. job[14] .. ', which does not exist'
+    return "job '" .. job[1] .. "' is of run '" .. job[14] .. "', which does not exist"
   end
 end
 local answers, created = plan(jobs, taken)

@@ -15,10 +15,27 @@
 local now = open(false)
 local settlements, claim = args[2], args[3]
 
+-- Why a settlement does not fit its job, whose lease holds; or nil.
+local LEAVE_TASK = { commit = true, retry = true, release = true, ['return'] = true }
+
+local function misfit(kind, id, token)
+  local ends_task = id:sub(1, 4) == 'wft:' and not LEAVE_TASK[kind]
+  if kind ~= 'detach' and not ends_task then
+    return nil
+  end
+  local state, held, is = unpack(call('HMGET', job_key(id), 'state', 'token', 'kind'))
+  if state ~= 'active' or held ~= token then
+    return nil
+  elseif ends_task then
+    return "the workflow task '" .. id .. "' ends by a Commit, not by " .. kind
+  end
+  return is ~= 'a' and is ~= 'd' and "only activities are detached, not job '" .. id .. "'" or nil
+end
+
 for _, item in ipairs(settlements) do
-  local kind = item[1] == 'detach' and call('HMGET', job_key(item[2]), 'kind', 'state')
-  if kind and kind[2] and kind[1] ~= 'a' and kind[1] ~= 'd' then
-    return 'only activities are detached, not job ' .. item[2]
+  local reason = misfit(item[1], item[2], item[3])
+  if reason then
+    return reason
   end
 end
 

@@ -27,7 +27,7 @@ local is_open = runs.is_open(current)
 local blocked = is_open and conflict ~= 'terminate_existing'
   or current and not is_open and not runs.may_follow(current, reuse)
 if not blocked and runs.exists(id) then
-  return 'the run id ' .. id .. ' is that of another run'
+  return "the run id '" .. id .. "' is that of another run"
 end
 
 call('INCRBY', prefix .. 'seq', 0) -- refused at the memory limit, whatever follows

@@ -82,12 +82,13 @@ function runs.adopt(job, fields, place, ready, now)
   end
 end
 
-local OWNED = { 'run', 'details', 'failure', 'timeouts', 'created' }
+local OWNED = { 'run', 'details', 'failure', 'timeouts', 'attempts' }
 
 -- What a granted job has more: kind, run, timeouts, details, failure.
 function runs.describe(row, id, kind)
-  local run, details, failure, timeouts = unpack(call('HMGET', job_key(id), unpack(OWNED)))
-  row[13], row[14], row[15] = row[13] or false, row[14] or false, row[15] or false
+  local run, details, failure, timeouts, attempts =
+    unpack(call('HMGET', job_key(id), unpack(OWNED)))
+  row[13], row[14], row[15] = attempts, row[14] or false, row[15] or false
   row[16], row[17], row[18], row[19], row[20] = kind, run, timeouts, details, failure
 end
 
@@ -117,8 +118,8 @@ end
 
 -- A pending one expired.
 function runs.expire(id, queue, dedup, kind, now)
-  local run, token = unpack(call('HMGET', job_key(id), 'run', 'token'))
-  runs.drop({ id = id, queue = queue, dedup = dedup, kind = kind, run = run, token = token }, now)
+  local token = call('HGET', job_key(id), 'token')
+  runs.drop({ id = id, queue = queue, dedup = dedup, kind = kind, token = token }, now)
 end
 
 -- It ended: no record stays.
@@ -129,11 +130,12 @@ function runs.drop(job, now)
     remember_done(job.token, job.id)
   end
   release_dedup(job.id, job.queue, job.dedup)
+  local run = call('HGET', job_key(job.id), 'run')
   call('DEL', job_key(job.id))
   if job.kind == 'q' then
-    call('SREM', prefix .. 'queries:' .. job.run, job.id)
-  elseif job.run then
-    zrem(runs.activities_key(job.run), job.id)
+    call('SREM', prefix .. 'queries:' .. run, job.id)
+  elseif run then
+    zrem(runs.activities_key(run), job.id)
     zrem(prefix .. 'overdue', 'a' .. job.id)
   end
 end

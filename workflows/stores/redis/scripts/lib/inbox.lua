@@ -15,18 +15,19 @@ local function kind_of(item)
 end
 
 -- Append an entry for an open run; its task is not looked at. Of cancel requests it
--- takes one.
+-- takes one. Returns whether it was taken.
 function runs.add(run, entry, now)
   local kind, data = entry[1], entry[2]
   if kind == 'cancel' then
     if run.cancel then
-      return
+      return false
     end
     runs.change(run, 'cancel', 1)
   end
   local at = string.format('%d', now)
   call('RPUSH', inbox_key(run), at .. ' ' .. #kind .. ' ' .. kind .. data)
   runs.change(run, 'seq', (tonumber(run.seq) or 0) + 1)
+  return true
 end
 
 -- Append an entry and ensure the task; whether there is such an open run.
@@ -34,8 +35,9 @@ function runs.receive(run, entry, now)
   if not runs.is_open(run) then
     return false
   end
-  runs.add(run, entry, now)
-  runs.ensure_task(run, now)
+  if runs.add(run, entry, now) then
+    runs.ensure_task(run, now)
+  end
   return true
 end
 

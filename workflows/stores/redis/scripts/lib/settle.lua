@@ -216,7 +216,11 @@ local function settle(item, now)
   end
   local job = token ~= '' and read_lease(id) or engine().seize(id, now)
   if job.state ~= 'active' or job.token ~= token then
-    return verdict(job, token, now)
+    local reason = verdict(job, token, now)
+    if reason == ALREADY and kind == 'commit' and item[19] then
+      engine().inline_again(item[19])
+    end
+    return reason
   end
   if job.kind then
     job.run = call('HGET', job_key(id), 'run')
