@@ -160,7 +160,7 @@ class Client:
         made.blocking, made.threads = blocking, threads or Threads()
         return made
 
-    connect = classmethod(_connecting(BlockingClient.connect))
+    connect = classmethod(_connecting(vars(BlockingClient)["connect"].__func__))
 
     @property
     def _blocking(self) -> BlockingClient:
