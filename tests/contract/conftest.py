@@ -26,8 +26,8 @@ def adapter(
     return make_store(request.param, clock)
 
 
-# Which stores have the run operations; the oracle and Redis follow.
-RUN_STORES = ("sqlite",)
+# Which stores have the run operations; the oracle follows.
+RUN_STORES = ADAPTERS
 
 
 @pytest.fixture(params=RUN_STORES)

@@ -34,7 +34,7 @@ def test_what_is_a_default_is_not_sent() -> None:
 
 def test_a_settlement_names_its_kind_job_and_token_first() -> None:
     packed = pack_settlement(Complete(job_id="a", token="t"))
-    assert packed == ("complete", "a", "t", None, None, None, None, False)
+    assert packed == ("complete", "a", "t", None, None, None, None, None, False)
 
 
 def test_a_cursor_holds_where_its_list_goes_on() -> None:
