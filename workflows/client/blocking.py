@@ -113,30 +113,13 @@ class BlockingClient:
         payload_limits: Any = None,  # noqa: ARG003
         header_codec_behavior: Any = None,
     ) -> Self:
-        """Connect to a store.
+        """Connect to a store; what is not named here is about networks and ignored.
 
-        Args:
-            target_host: `redis://…` or `sqlite:///…`; `host:port` without a scheme, or
-                nothing, is what the settings say (WORKFLOWS_STORE, REDIS_*).
-            namespace: `default` is the one of the settings.
-            data_converter: how values become payloads; workers need the same.
-            plugins: not supported yet.
-            interceptors: not supported yet.
-            default_workflow_query_reject_condition: for queries that name none.
-            identity: who acts, in histories; default is process@host.
-            lazy: open nothing until the first call.
-            api_key: ignored, like everything else that is about a network.
-            tls: ignored.
-            retry_config: ignored; calls are sent again by themselves.
-            keep_alive_config: ignored.
-            connect_timeout: ignored.
-            rpc_metadata: ignored.
-            runtime: ignored.
-            http_connect_proxy_config: ignored.
-            dns_load_balancing_config: ignored.
-            grpc_compression: ignored.
-            payload_limits: ignored.
-            header_codec_behavior: ignored.
+        `target_host`: `redis://…` or `sqlite:///…`; `host:port` without a scheme, or
+        nothing, is what the settings say (WORKFLOWS_STORE, REDIS_*). `namespace`:
+        `default` is the one of the settings. Workers need the same `data_converter`.
+        `identity` is who acts, in histories; default is process@host. `lazy`: open
+        nothing until the first call.
 
         Raises:
             RuntimeError: the store does not answer, or the address means none.
@@ -225,84 +208,70 @@ class BlockingClient:
     ) -> Handle:
         """Start a workflow; it is kept when this returns.
 
-        Args:
-            workflow: the `@workflow.run` method, or the name of a type.
-            arg: the one argument.
-            args: or several.
-            id: the workflow id.
-            task_queue: the queue whose workers run it.
-            result_type: the hint of its result, if it is given by name.
-            execution_timeout: of all its runs together.
-            run_timeout: of one run.
-            task_timeout: of one workflow task.
-            id_reuse_policy: if the newest run of the id is closed.
-            id_conflict_policy: if it is open.
-            retry_policy: to start again when it fails; None: never.
-            cron_schedule: to start again by the clock.
-            memo: values for people.
-            search_attributes: lists of values by name, or pairs.
-            static_summary: one line for people.
-            static_details: more for people.
-            start_delay: how long its first task waits.
-            start_signal: sent in the same write, or to the run that is open.
-            start_signal_args: the signal's arguments.
-            rpc_metadata: ignored.
-            rpc_timeout: ignored.
-            request_eager_start: ignored; workers are woken at once.
-            priority: `priority_key` 1 goes first, 3 is the default.
-            versioning_override: ignored.
+        `workflow` is its `@workflow.run` method, or the name of a type. Search
+        attributes are lists of values by name, or pairs. Ignored: `rpc_metadata`,
+        `rpc_timeout`, `request_eager_start`, `versioning_override`.
 
         Raises:
             WorkflowAlreadyStartedError: the policies forbid another run.
             RPCError: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE.
         """
         name, hint = workflow_name(workflow)
-        encode = self.converter.encode
-        signal = None
-        if start_signal is not None:
-            said = tuple(encode(start_signal_args))
-            signal = StartSignal(name=start_signal, arguments=said)
-        request = StartRequest(
-            workflow_id=id,
-            reuse=id_reuse_policy,
-            conflict=id_conflict_policy,
-            signal=signal,
-            options=StartOptions(
-                workflow_type=name,
-                task_queue=task_queue,
-                arguments=encode(arguments_of(arg, args)),
-                execution_timeout_ms=_ms(execution_timeout),
-                run_timeout_ms=_ms(run_timeout),
-                task_timeout_ms=_ms(task_timeout),
-                retry_policy=retry_policy.to_json() if retry_policy else None,
-                cron_schedule=cron_schedule,
-                memo=self._memo(memo or {}),
-                search_attributes=encode_search_attributes(
-                    WorkflowConversion(DataConverter.default), search_attributes
-                ),
-                priority=priority.priority_key or 0,
-                delay_ms=_ms(start_delay) or 0,
-                identity=self.identity,
-                summary=encode([static_summary])[0] if static_summary else None,
-                details=encode([static_details])[0] if static_details else None,
-            ),
+        options = StartOptions(
+            workflow_type=name,
+            task_queue=task_queue,
+            arguments=self.converter.encode(arguments_of(arg, args)),
+            retry_policy=retry_policy.to_json() if retry_policy else None,
+            cron_schedule=cron_schedule,
+            priority=priority.priority_key or 0,
+            identity=self.identity,
+            **_spans(execution_timeout, run_timeout, task_timeout, start_delay),
+            **self._shown(memo, search_attributes, static_summary, static_details),
         )
+        signal = self._signal(start_signal, start_signal_args)
+        return self._start(
+            StartRequest(id, options, id_reuse_policy, id_conflict_policy, signal),
+            result_type or hint,
+        )
+
+    def _start(self, request: StartRequest, result_type: Any) -> Handle:
         with rpc_errors():
             started = self.service.start(request)
-        known = started.status is StartStatus.EXISTING and signal is not None
+        known = started.status is StartStatus.EXISTING and request.signal is not None
         return BlockingWorkflowHandle(
             self,
-            id,
+            request.workflow_id,
             result_run_id=started.run_id,
             first_execution_run_id=None if known else started.first_run_id,
-            result_type=result_type or hint,
+            result_type=result_type,
             start_workflow_response=started,
         )
 
-    execute_workflow = _executing(start_workflow)
+    def _signal(self, name: str | None, arguments: Sequence[Any]) -> StartSignal | None:
+        if name is None:
+            return None
+        return StartSignal(name=name, arguments=tuple(self.converter.encode(arguments)))
 
-    def _memo(self, memo: Mapping[str, Any]) -> Mapping[str, Any]:
-        return dict(zip(memo, self.converter.encode([*memo.values()]), strict=True))
+    def _shown(
+        self,
+        memo: Mapping[str, Any] | None,
+        search_attributes: Any,
+        summary: str | None,
+        details: str | None,
+    ) -> dict[str, Any]:
+        """Return what people see. The store reads search attributes: no codec."""
+        encode, memo = self.converter.encode, memo or {}
+        conversion = WorkflowConversion(DataConverter.default)
+        return {
+            "memo": dict(zip(memo, encode([*memo.values()]), strict=True)),
+            "search_attributes": encode_search_attributes(
+                conversion, search_attributes
+            ),
+            "summary": encode([summary])[0] if summary else None,
+            "details": encode([details])[0] if details else None,
+        }
+
+    execute_workflow = _executing(start_workflow)
 
     def get_workflow_handle(
         self,
@@ -461,6 +430,20 @@ def activity_ref(
         msg = "Workflow ID and activity ID, or a task token, must be given"
         raise ValueError(msg)
     return ActivityRef(workflow_id=workflow_id, run_id=run_id, activity_id=activity_id)
+
+
+def _spans(
+    execution: timedelta | None,
+    run: timedelta | None,
+    task: timedelta | None,
+    delay: timedelta | None,
+) -> dict[str, Any]:
+    return {
+        "execution_timeout_ms": _ms(execution),
+        "run_timeout_ms": _ms(run),
+        "task_timeout_ms": _ms(task),
+        "delay_ms": _ms(delay) or 0,
+    }
 
 
 def _ms(span: timedelta | None) -> int | None:
