@@ -97,6 +97,7 @@ def child_failure(
     workflow_id: str,
     workflow_type: str,
     run_id: str = "",
+    namespace: str = "",
     initiated_id: int = 0,
     started_id: int = 0,
     retry: str = "",
@@ -110,6 +111,8 @@ def child_failure(
         "workflowExecution": execution,
         "workflowType": {"name": workflow_type},
     }
+    if namespace:
+        info["namespace"] = namespace
     _set_ids(info, initiatedEventId=initiated_id, startedEventId=started_id)
     if retry:
         info["retryState"] = retry

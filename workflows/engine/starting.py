@@ -97,6 +97,7 @@ def child_start_event(
     run_id: str,
     at: int,
     extra: Json | None = None,
+    namespace: str = "",
 ) -> NewRunEvent:
     """Return the first event of a child.
 
@@ -114,6 +115,7 @@ def child_start_event(
         "parentInitiatedEventId": str(initiated_id),
         "rootWorkflowExecution": parent.get("rootWorkflowExecution", whose),
     }
+    set_fields(found, parentWorkflowNamespace=namespace)
     found |= timeouts(
         span_ms(initiated.get("workflowExecutionTimeout")),
         span_ms(initiated.get("workflowRunTimeout")),
