@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from tests.clock import ManualClock
 from tests.oracle import OracleStore
@@ -33,7 +33,7 @@ class World:
 
     def __init__(self, clock: ManualClock, adapters: Mapping[str, Store]) -> None:
         self.clock = clock
-        self.oracle = cast("Store", OracleStore(clock))  # it has no runs yet
+        self.oracle: Any = OracleStore(clock)  # it has no runs yet
         self.adapters = dict(adapters)
         self.calls: Counter[str] = Counter()
         self.broken = False

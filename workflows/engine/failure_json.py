@@ -91,7 +91,7 @@ def activity_failure(
     return _framed(message, {"activityFailureInfo": info}, cause)
 
 
-def child_failure(
+def child_failure(  # noqa: PLR0913 - the fields of Temporal's
     message: str,
     *,
     workflow_id: str,

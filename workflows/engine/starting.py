@@ -87,7 +87,7 @@ def start_event(
     return finish(found, run_id=run_id, at=at, delay_ms=options.delay_ms, extra=extra)
 
 
-def child_start_event(
+def child_start_event(  # noqa: PLR0913 - a child's facts, named
     initiated: Json,
     parent: Json,
     *,

@@ -71,10 +71,10 @@ class External:
             ApplicationError: no such workflow runs.
         """
         seq = self.core.next_number("external_cancel")
-        me = self.core.start.run_id
-        text = f"Cancel requested by workflow with run id {me} with reason: {reason}"
         self.core.emit(
-            CancelExternal(seq=seq, workflow_id=workflow_id, run_id=run_id, reason=text)
+            CancelExternal(
+                seq=seq, workflow_id=workflow_id, run_id=run_id, reason=reason
+            )
         )
         done = self._cancels[seq] = self.core.loop.create_future()
         await done
