@@ -25,7 +25,7 @@ from workflows.exceptions import (
     WorkflowAlreadyStartedError,
 )
 from workflows.runtime.effects import entry
-from workflows.runtime.ids import new_id
+from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.terminating import termination
 from workflows.store import (
     Close,
@@ -84,7 +84,7 @@ class WorkflowService:
             StoreFullError: nothing was started.
         """
         check_start(request, self._limits)
-        request_id, run_id = request_id or self._new_id(), self._new_id()
+        request_id, run_id = request_id or self._new_id(), new_run_id()
         terminate = None
         if request.conflict_word == "terminate_existing":
             terminate = self._replaced(request.workflow_id, run_id)
