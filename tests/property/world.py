@@ -56,7 +56,7 @@ class World:
             self.calls[f"settle {type(settlement).__name__}"] += 1
         self.calls["claim" if fresh else "claim again"] += claim is not None
         with self._step("exchange", settlements, claim):
-            expected = self.oracle.exchange(settlements, claim)
+            expected: Exchanged = self.oracle.exchange(settlements, claim)
             for kind, adapter in self.adapters.items():
                 got = adapter.exchange(settlements, claim)
                 bound = expected.next_in_ms

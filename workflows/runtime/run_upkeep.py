@@ -120,8 +120,10 @@ class RunUpkeep:
             )
         elif policy == "request_cancel":
             whose = child.parent
-            sender = whose and inbox.Run(
-                workflow_id=whose.workflow_id, run_id=whose.run_id
+            sender = (
+                inbox.Run(workflow_id=whose.workflow_id, run_id=whose.run_id)
+                if whose
+                else None
             )
             said = inbox.cancel(identity=self._identity, sender=sender)
             ref = RunRef(workflow_id=child.workflow_id, run_id=child.run_id)
