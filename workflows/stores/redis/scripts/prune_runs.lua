@@ -1,5 +1,5 @@
 -- prune_runs: delete the runs that closed first.
--- needs: core batch job leave value lease
+-- needs: core batch job leave accept value lease
 -- runs: run activity start
 --
 -- ARGV   now, age_ms, limit
