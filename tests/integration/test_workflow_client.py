@@ -1,11 +1,11 @@
 """The clients of workflows, with a real worker on a real store."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +31,18 @@ from workflows.client import (
     WorkflowHistoryEventFilterType,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
+    WorkflowService,
 )
 from workflows.common import (
     QueryRejectCondition,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
+)
+from workflows.converter import (
+    DataConverter,
+    Payload,
+    payload_from_json,
+    payload_to_json,
 )
 from workflows.exceptions import (
     ApplicationError,
@@ -51,9 +58,9 @@ Status = WorkflowExecutionStatus
 Play = Callable[[Client], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> BlockingClient:
-    return BlockingClient.connect(f"sqlite:///{tmp_path}/runs.db", identity="tester")
+@pytest.fixture(params=["sqlite", "redis"])
+def client(request: pytest.FixtureRequest, make_store: Any) -> BlockingClient:
+    return BlockingClient(WorkflowService(make_store(request.param), identity="tester"))
 
 
 @asynccontextmanager
@@ -520,3 +527,45 @@ def test_a_repeated_start_and_signal_are_done_once(client: BlockingClient) -> No
     assert (run.run_id, run.inbox_seq) == (handle.result_run_id, 1)
     handle.terminate()
     assert handle.describe().status is Status.TERMINATED
+
+
+class Envelope:
+    """A codec that wraps what it is given."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [
+            Payload(
+                {"encoding": b"envelope"}, json.dumps(payload_to_json(each)).encode()
+            )
+            for each in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [payload_from_json(json.loads(each.data)) for each in payloads]
+
+
+def test_behind_a_codec_nothing_is_stored_in_the_clear(client: BlockingClient) -> None:
+    converter = DataConverter(payload_codec=Envelope())
+    sealed = BlockingClient(client.service, data_converter=converter)
+
+    async def scene(client: Client) -> None:
+        handle = await start(client, memo={"page": 1})
+        await handle.signal(Diary.write, "secret")
+        assert await handle.query(Diary.read) == ["secret"]
+        assert await (await handle.describe()).memo() == {"page": 1}
+        with pytest.raises(WorkflowQueryFailedError, match="no page to tear"):
+            await handle.query(Diary.tear)
+        await handle.signal(Diary.end)
+        assert await handle.result() == 3
+        text = (await handle.fetch_history()).to_json()
+        plain = payload_to_json(converter.payload_converter.to_payload("secret"))
+        assert plain["data"] not in text
+        await start(client, id="t")
+        other = client.get_workflow_handle("t")
+        await other.terminate("why")
+        with pytest.raises(WorkflowFailureError) as caught:
+            await other.result()
+        assert isinstance(caught.value.cause, TerminatedError)
+        assert caught.value.cause.details == ("why",)
+
+    play(sealed, scene)
