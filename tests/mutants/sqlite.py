@@ -80,9 +80,9 @@ MUTANTS = [
     _mutant(
         "lingering not counted",
         "release",
-        "granting.py",
-        "lingering(tx, name) + tx.places(name)",
-        "tx.places(name)",
+        "claiming.py",
+        "lingering(tx, queue.name) + tx.places(queue.name)",
+        "tx.places(queue.name)",
     ),
     _mutant(
         "follow-ups before the record goes",
