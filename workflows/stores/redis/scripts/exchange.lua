@@ -1,6 +1,6 @@
 -- exchange: settle what is done and claim what is next.
 -- needs: core order batch job leave accept value lease queue settle heads due grant
--- runs: run inbox task timer activity start close owned commit
+-- runs: run inbox task timer activity drop start close owned commit
 --
 -- ARGV   now, settlements (lib/settle.lua), claim (lib/grant.lua) or nil
 -- Reply  {now, states, jobs, next_in_ms or nil, revocations, inline jobs {token, job}};

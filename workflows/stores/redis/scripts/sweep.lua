@@ -1,6 +1,6 @@
 -- sweep: take back leases that ran out.
 -- needs: core order batch job leave value lease queue
--- runs: run activity owned
+-- runs: run inbox task activity drop owned
 --
 -- ARGV   now, interval_ms, limit
 -- Reply  per lease {job id, queue, type, 'extended' | 'stalled' | 'dead' | 'cancelled' |

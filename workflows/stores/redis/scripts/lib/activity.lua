@@ -1,5 +1,5 @@
 -- activity: what jobs have that the engine owns.
--- needs: core batch job leave lease run
+-- needs: core batch run
 --
 -- More fields of job:<id>, only of these:
 --   kind      a: activity  d: one that is detached  w: workflow task  q: query
@@ -113,29 +113,5 @@ function runs.pend(job, ready)
     if timeouts then
       runs.arm_pending(job.id, timeouts, created, ready)
     end
-  end
-end
-
--- A pending one expired.
-function runs.expire(id, queue, dedup, kind, now)
-  local token = call('HGET', job_key(id), 'token')
-  runs.drop({ id = id, queue = queue, dedup = dedup, kind = kind, token = token }, now)
-end
-
--- It ended: no record stays.
-function runs.drop(job, now)
-  if job.token == '' then
-    remember(prefix .. 'ended:' .. job.id, '', now, REQUEST_MEMORY_MS)
-  elseif job.token then
-    remember_done(job.token, job.id)
-  end
-  release_dedup(job.id, job.queue, job.dedup)
-  local run = call('HGET', job_key(job.id), 'run')
-  call('DEL', job_key(job.id))
-  if job.kind == 'q' then
-    call('SREM', prefix .. 'queries:' .. run, job.id)
-  elseif run then
-    zrem(runs.activities_key(run), job.id)
-    zrem(prefix .. 'overdue', 'a' .. job.id)
   end
 end

@@ -1,7 +1,21 @@
 -- close: the end of a run.
--- needs: core batch job leave accept run inbox task timer activity start
+-- needs: core batch job leave accept value lease run inbox task timer activity start
 --
 -- An end is the array {status, events, outcome, jobs, next run, carry?}.
+
+-- Remove the task of a run, whoever holds it.
+local function remove_task(run, now)
+  local id = task_id(run)
+  local state, queue, token = unpack(call('HMGET', job_key(id), 'state', 'queue', 'token'))
+  if state == 'active' then
+    drop_lease({ id = id, queue = queue, token = token, kind = 'w' })
+    call('DEL', job_key(id)) -- whoever has it has lost it
+  elseif state then
+    flush_sets()
+    leave_pending(id)
+    forget(id, now)
+  end
+end
 
 -- Remove what is pending, ask what runs to stop.
 local function stop_activities(run)
@@ -28,7 +42,7 @@ function runs.close(run, ending, held, now)
   zrem(prefix .. 'overdue', 'r' .. run.id)
   runs.change(run, 'status', status, 'closed', now)
   if not held then
-    runs.remove_task(run, now)
+    remove_task(run, now)
   end
   runs.cancel_all_timers(run)
   stop_activities(run)

@@ -35,6 +35,10 @@ local function job_key(id)
   return prefix .. 'job:' .. id
 end
 
+local function queue_key(queue)
+  return prefix .. 'queue:' .. queue
+end
+
 -- The jobs of a queue in one state: active by lease end, ended ones by when they ended.
 local function state_key(state, queue)
   return prefix .. state .. ':' .. queue

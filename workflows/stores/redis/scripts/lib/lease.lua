@@ -39,7 +39,7 @@ end
 -- Let go of the lease: its place in the active set, its locks.
 local function drop_lease(job)
   if job.kind and job.kind ~= 'a' then
-    call('HINCRBY', prefix .. 'queue:' .. job.queue, 'exempt', -1)
+    call('HINCRBY', queue_key(job.queue), 'exempt', -1)
   end
   zrem(state_key('active', job.queue), job.id)
   zrem(prefix .. 'held:' .. job.token, job.id)

@@ -5,10 +5,6 @@
 -- rate_ms; overridden; rate_start and rate_used of the rate window; exempt: how many
 -- leases take no place (lib/activity.lua).
 
-local function queue_key(queue)
-  return prefix .. 'queue:' .. queue
-end
-
 local LIMITS = {
   'paused', 'overridden', 'declared_concurrency', 'declared_rate_max', 'declared_rate_ms',
   'operator_concurrency', 'operator_rate_max', 'operator_rate_ms', 'rate_start', 'rate_used',

@@ -182,6 +182,7 @@ local function follow_up(item, now)
   end
   for _, value in ipairs(item[5] or {}) do
     put_value('result', value[1], value[2], value[3], now)
+    notify('watch:value:' .. pair('result', value[1]))
   end
   if item[6] then
     report(item[6], now)

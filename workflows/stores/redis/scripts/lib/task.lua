@@ -51,20 +51,6 @@ function runs.ensure_task(run, now)
   end
 end
 
--- Remove the task of a run, whoever holds it.
-function runs.remove_task(run, now)
-  local id = task_id(run)
-  local state, queue, token = unpack(call('HMGET', job_key(id), 'state', 'queue', 'token'))
-  if state == 'active' then
-    drop_lease({ id = id, queue = queue, token = token, kind = 'w' })
-    call('DEL', job_key(id)) -- whoever has it has lost it
-  elseif state then
-    flush_sets()
-    leave_pending(id)
-    forget(id, now)
-  end
-end
-
 -- The lease of a task ended well: it goes, or is there anew if there is more to do.
 function runs.end_task(run, job, now)
   remember_done(job.token, job.id)

@@ -1,5 +1,5 @@
 -- value: small values by space and key. Some have a deadline, some belong to a lease.
--- needs: core batch
+-- needs: core
 --
 -- values:<space>     key to value
 -- deadlines:<space>  key to when it is gone
@@ -42,7 +42,6 @@ local function put_value(space, key, value, ttl_ms, now)
   else
     call('ZREM', deadlines_key(space), key)
   end
-  notify('watch:value:' .. pair(space, key))
 end
 
 -- Delete values past their deadline; at most `limit`.
