@@ -62,6 +62,7 @@ class Replay:
         run_id: str,
         new_instance: NewInstance,
         limits: Limits | None = None,
+        namespace: str = "",
     ) -> None:
         self.workflow_id, self.run_id = workflow_id, run_id
         self.length, self.size = 0, 0
@@ -75,6 +76,7 @@ class Replay:
         self.flags: frozenset[int] = frozenset()
         self.pending = Pending(run_id)
         self.limits = limits or Limits()
+        self.namespace = namespace
         self._new_instance = new_instance
         self._instance: WorkflowInstance | None = None
         self._splitter = TaskSplitter()

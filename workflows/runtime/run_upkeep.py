@@ -119,7 +119,13 @@ class RunUpkeep:
                 self._identity,
             )
         elif policy == "request_cancel":
-            said = inbox.cancel(BY_PARENT, identity=self._identity)
+            whose = child.parent
+            sender = (
+                inbox.Run(workflow_id=whose.workflow_id, run_id=whose.run_id)
+                if whose
+                else None
+            )
+            said = inbox.cancel(identity=self._identity, sender=sender)
             ref = RunRef(workflow_id=child.workflow_id, run_id=child.run_id)
             request = f"parent-close:{child.run_id}"
             try:

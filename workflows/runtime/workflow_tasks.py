@@ -203,7 +203,9 @@ def _load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
 
 
 def _new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
-    return Replay(run.workflow_id, run.run_id, host.make_instance, host.limits)
+    return Replay(
+        run.workflow_id, run.run_id, host.make_instance, host.limits, host.namespace
+    )
 
 
 def _decide(

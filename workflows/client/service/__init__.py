@@ -17,6 +17,7 @@ from workflows.client.service.errors import (
 from workflows.client.service.histories import HistoryPage
 from workflows.client.service.outcomes import RunOutcome
 from workflows.client.service.starting import StartRequest, StartSignal
+from workflows.client.service.why import Wait
 from workflows.client.service.workflow_service import QUERY_TIMEOUT_S, WorkflowService
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RunOutcome",
     "StartRequest",
     "StartSignal",
+    "Wait",
     "WorkflowService",
     "shown_info",
 ]

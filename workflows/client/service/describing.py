@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,7 +25,7 @@ class PendingActivity:
     activity_id: str
     type: str
     queue: str
-    state: str
+    state: Literal["scheduled", "started", "cancel_requested"]
     attempt: int
     maximum_attempts: int
     scheduled_at: int
@@ -50,7 +50,7 @@ class PendingTimer:
 class PendingTask:
     """The run's workflow task. `attempt` above 1: it failed before."""
 
-    state: str
+    state: Literal["scheduled", "started"]
     attempt: int
     scheduled_at: int
     due_at: int | None
@@ -105,7 +105,7 @@ def shown_info(run: RunRecord) -> tuple[Json, Json]:
 def _activity(record: JobRecord) -> PendingActivity:
     task = ActivityTask.from_json(record.payload)
     active = record.state is JobState.ACTIVE
-    state = "started" if active else "scheduled"
+    state: Literal["scheduled", "started"] = "started" if active else "scheduled"
     details = msgspec.json.decode(record.details) if record.details else []
     return PendingActivity(
         activity_id=task.activity_id,

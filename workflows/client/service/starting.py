@@ -1,6 +1,6 @@
 """A client's start as the store takes it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from workflows.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -36,7 +36,7 @@ class StartSignal:
     arguments: tuple[dict[str, object], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class StartRequest:
     """A workflow to start. What the engine records of it is in `options`."""
 
@@ -44,7 +44,7 @@ class StartRequest:
     options: StartOptions
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
-    signal: StartSignal | None = field(default=None)
+    signal: StartSignal | None = None
 
     @property
     def conflict_word(self) -> Conflict:

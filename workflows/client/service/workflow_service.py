@@ -14,6 +14,7 @@ from workflows.client.service.outcomes import (
 from workflows.client.service.queries import Queries
 from workflows.client.service.sending import send
 from workflows.client.service.starting import StartRequest, check_start, start_run
+from workflows.client.service.why import Wait, served_by, why
 from workflows.common import QueryRejectCondition
 from workflows.engine import inbox
 from workflows.engine.limits import Limits
@@ -24,7 +25,7 @@ from workflows.exceptions import (
     WorkflowAlreadyStartedError,
 )
 from workflows.runtime.effects import entry
-from workflows.runtime.ids import new_id
+from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.terminating import termination
 from workflows.store import (
     Close,
@@ -83,7 +84,7 @@ class WorkflowService:
             StoreFullError: nothing was started.
         """
         check_start(request, self._limits)
-        request_id, run_id = request_id or self._new_id(), self._new_id()
+        request_id, run_id = request_id or self._new_id(), new_run_id()
         terminate = None
         if request.conflict_word == "terminate_existing":
             terminate = self._replaced(request.workflow_id, run_id)
@@ -234,6 +235,11 @@ class WorkflowService:
     def describe(self, ref: RunRef) -> RunDescription:
         """Return a run with what it waits for. NotFoundError."""
         return describe_run(self.store, ref)
+
+    def why(self, found: RunDescription) -> Sequence[Wait]:
+        """Return what a run waits for, since when, and what would unblock it."""
+        queues = [found.run.task_queue, *(one.queue for one in found.activities)]
+        return why(found, served_by(self.store, queues))
 
     def history(
         self, ref: RunRef, *, start: int = 1, limit: int = 1000, wait_s: float = 0.0

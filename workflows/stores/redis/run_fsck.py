@@ -137,7 +137,7 @@ def current_runs(
     """What is wrong with the current run of workflow ids."""
     for workflow, id in current.items():
         if runs.get(id, {}).get(b"workflow") != workflow:
-            yield f"run {shown(id)}, current of {shown(workflow)}, is none of its runs"
+            yield f"current run {shown(id)} of {shown(workflow)} is none of its runs"
     for id, run in runs.items():
         known = current.get(run[b"workflow"])
         if known is None or (is_open(run) and known != id):
