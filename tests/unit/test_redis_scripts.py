@@ -77,7 +77,8 @@ def test_only_commands_of_redis_6_2_are_called(name: str) -> None:
 def test_a_script_begins_with_its_parts() -> None:
     whole, digest = source("enqueue")
     assert whole.index("-- core: ") < whole.index("-- accept: ")
-    assert whole.rstrip().endswith("return whole and {} or answers")
+    assert whole.index("-- accept: ") < whole.index("-- enqueue: ")
+    assert whole.count("return (function()") == whole.count("end)()") == 1
     assert len(digest) == 40
 
 

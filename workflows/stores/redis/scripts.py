@@ -19,6 +19,13 @@ _RUNS = re.compile(r"^-- runs: (.+)$", re.MULTILINE)
 _encoder = msgspec.msgpack.Encoder()
 
 
+# Where a new function begins around the rest of a script. A script makes all its
+# functions anew whenever it runs. For each local of the same function that one of them
+# uses, the server then searches a list of all such locals; those of an outer function
+# are at hand.
+_LEVELS = frozenset({"job", "lease"})
+
+
 @cache
 def source(name: str) -> tuple[str, str]:
     """Return a script with the parts that it needs, and its SHA-1 digest.
@@ -26,22 +33,28 @@ def source(name: str) -> tuple[str, str]:
     The parts that only runs need are made when they are first used: see lib/core.lua.
     """
     folder = files("workflows.stores.redis") / "scripts"
-    body = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    texts = _parts(folder, body, _NEEDS)
-    lazy = _parts(folder, body, _RUNS)
+    body = _read(folder, name)
+    texts, ends = [], []
+    for part in _named(body, _NEEDS):
+        if part in _LEVELS:
+            texts.append("return (function()")
+            ends.append("end)()")
+        texts.append(_read(folder, f"lib/{part}"))
+    lazy = [_read(folder, f"lib/{part}") for part in _named(body, _RUNS)]
     if lazy:
         texts += ["load_runs = function()", "local runs = {}", *lazy]
         texts += ["return runs", "end"]
-    text = "\n".join([*texts, body])
+    text = "\n".join([*texts, body, *ends])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _parts(folder: Traversable, body: str, named: re.Pattern[str]) -> list[str]:
-    found = named.search(body)
-    names = found.group(1).split() if found else []
-    return [
-        (folder / "lib" / f"{part}.lua").read_text(encoding="utf-8") for part in names
-    ]
+def _named(body: str, line: re.Pattern[str]) -> list[str]:
+    found = line.search(body)
+    return found.group(1).split() if found else []
+
+
+def _read(folder: Traversable, name: str) -> str:
+    return folder.joinpath(*f"{name}.lua".split("/")).read_text(encoding="utf-8")
 
 
 def glob(prefix: bytes) -> bytes:

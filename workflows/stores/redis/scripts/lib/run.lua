@@ -98,6 +98,16 @@ function runs.append(run, events)
   runs.change(run, 'size', size)
 end
 
+-- Remember the start that made a run which is not the current one any more, or is gone.
+function runs.remember_start(run, now)
+  local left = run.request and run.started + REQUEST_MEMORY_MS - now
+  if left and left >= 0 then
+    local answer = cmsgpack.pack({ 'started', run.id, run.first, 'running' })
+    remember(prefix .. 'start:' .. pair(run.workflow, run.request), answer, now,
+      math.max(left, 1))
+  end
+end
+
 -- Write what was changed, and tell who waits for it.
 function runs.flush()
   for id, fields in pairs(changed) do

@@ -9,16 +9,6 @@ function runs.exists(id)
   return call('EXISTS', run_key(id)) == 1
 end
 
--- Remember the start that made a run which is not the current one any more, or is gone.
-function runs.remember_start(run, now)
-  local left = run.request and run.started + REQUEST_MEMORY_MS - now
-  if left and left >= 0 then
-    local answer = cmsgpack.pack({ 'started', run.id, run.first, 'running' })
-    remember(prefix .. 'start:' .. pair(run.workflow, run.request), answer, now,
-      math.max(left, 1))
-  end
-end
-
 -- The run becomes the current one of its workflow id.
 local function succeed(workflow, id, now)
   local old = runs.resolve(workflow)
