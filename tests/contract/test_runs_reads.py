@@ -229,31 +229,31 @@ def test_a_wait_for_a_run_that_has_changed_returns_at_once(run_store: Store) -> 
     assert run_store.wait_run("r", length=99, timeout_s=60)
 
 
-def test_a_wait_for_a_run_ends_when_events_are_appended(run_store: Store) -> None:
-    start(run_store)
+def test_a_wait_for_a_run_ends_when_events_are_appended(adapter: Store) -> None:
+    start(adapter)
     answers: list[bool] = []
     waiter = threading.Thread(
-        target=lambda: answers.append(run_store.wait_run("r", length=1, timeout_s=60))
+        target=lambda: answers.append(adapter.wait_run("r", length=1, timeout_s=60))
     )
     waiter.start()
-    send(run_store)
-    do(run_store, events=(b"a",))
+    send(adapter)
+    do(adapter, events=(b"a",))
     waiter.join(30)
     assert answers == [True]
 
 
-def test_a_wait_for_a_value_pops_it(run_store: Store) -> None:
-    assert run_store.wait_value("result", "k", timeout_s=0) is None
+def test_a_wait_for_a_value_pops_it(adapter: Store) -> None:
+    assert adapter.wait_value("result", "k", timeout_s=0) is None
     answers: list[bytes | None] = []
     waiter = threading.Thread(
-        target=lambda: answers.append(run_store.wait_value("result", "k", timeout_s=60))
+        target=lambda: answers.append(adapter.wait_value("result", "k", timeout_s=60))
     )
     waiter.start()
-    run_store.put_value("result", "other", b"x")
-    run_store.put_value("result", "k", b"v")
+    adapter.put_value("result", "other", b"x")
+    adapter.put_value("result", "k", b"v")
     waiter.join(30)
     assert answers == [b"v"]
-    assert run_store.get_values("result", ["k"]) == {}
+    assert adapter.get_values("result", ["k"]) == {}
 
 
 # -- pruning --
