@@ -290,6 +290,18 @@ def test_a_workflow_whose_newest_run_was_pruned_is_unknown(
     assert start(run_store, "r2", reuse="reject_duplicate").run_id == "r2"
 
 
+def test_of_runs_that_closed_at_once_the_first_started_is_pruned_first(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store, "z")
+    end(run_store, of=ref("z"))
+    start(run_store, "a")
+    end(run_store, of=ref("a"))
+    clock.advance(10)
+    assert run_store.prune_runs(age_ms=5, limit=1) == Step(1, more=True)
+    assert run_store.get_run(ref(None)) == run(run_store, "a")
+
+
 def test_pruning_an_old_run_leaves_the_current_one(
     run_store: Store, clock: ManualClock
 ) -> None:

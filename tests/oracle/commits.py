@@ -55,19 +55,21 @@ class Commits(Claims):
 
     def _fits(self, lease: Job, run: Run, commit: Commit) -> bool:
         """Whether the commit's picture of the run is true."""
-        task, close = self._task(run), commit.close
+        task = self._task(run)
         mine = lease is task
         if lease.new.kind is JobKind.ACTIVITY:
             mine = lease.new.run_id == run.id and not task and not commit.retry
         new_runs = [child.run for child in commit.children]
-        if close is not None and close.next_run is not None:
-            new_runs.append(close.next_run)
+        next_run = commit.close.next_run if commit.close else None
+        if next_run is not None:
+            new_runs.append(next_run)
         return (
             mine
             and run.open
             and len(run.events) == commit.length
             and run.last_at <= commit.at <= self.now()
             and not any(new.run_id in self._runs for new in new_runs)
+            and (next_run is None or next_run.workflow_id == run.new.workflow_id)
         )
 
     # -- the lease --

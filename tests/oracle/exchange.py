@@ -29,6 +29,8 @@ from workflows.store import (
 )
 from workflows.stores import run_validation, validation
 
+ENDS_PENDING = (Complete, Retry, Bury, Cancel, Expire)
+
 
 class Exchange(Values, Commits):
     """`exchange` and `renew`."""
@@ -77,7 +79,7 @@ class Exchange(Values, Commits):
         job = self._jobs.get(settlement.job_id)
         if isinstance(settlement, Return):
             return SettleStatus.OK, self._return(settlement, job)
-        if not settlement.token and job is not None:
+        if not settlement.token and job and isinstance(settlement, ENDS_PENDING):
             self._lease_pending(job)
         if job is None or job.lease is None or job.lease.token != settlement.token:
             return self._settled_before(pair), None
@@ -96,7 +98,9 @@ class Exchange(Values, Commits):
 
     def _end_as_told(self, job: Job, lease: Lease, settlement: Settlement) -> None:
         self._end(job, settlement)
-        if isinstance(settlement, Retry | Bury) and settlement.linger:
+        has_place = lease.token and lease.until != FOREVER and not job.exempt
+        lingers = isinstance(settlement, Retry | Bury) and settlement.linger
+        if lingers and has_place:
             self._lingering[lease.job_id, lease.token] = lease
         else:
             self._free(lease)

@@ -94,7 +94,7 @@ class RunOperations(Runs):
             for run in self._runs.values()
             if run.closed_at is not None and run.closed_at < before
         ]
-        runs.sort(key=lambda run: (run.closed_at or 0, run.id))
+        runs.sort(key=lambda run: run.closed_at or 0)  # else as they started
         for run in runs[:limit]:
             self._forget_run(run)
         return Step(len(runs[:limit]), len(runs) > limit)

@@ -120,8 +120,19 @@ def check_commit(commit: Commit) -> None:
             raise InvalidArgumentError(msg)
     if commit.close is not None:
         check_close(commit.close)
+    _check_new_ids(commit)
     if commit.retry is not None:
         _check_retry(commit)
+
+
+def _check_new_ids(commit: Commit) -> None:
+    """Two new runs of one commit have two ids."""
+    ids = [child.run.run_id for child in commit.children]
+    if commit.close is not None and commit.close.next_run is not None:
+        ids.append(commit.close.next_run.run_id)
+    if len(ids) != len(set(ids)):
+        msg = f"two new runs with one id in a commit of run {commit.run_id!r}: {ids}"
+        raise InvalidArgumentError(msg)
 
 
 def _check_retry(commit: Commit) -> None:

@@ -36,11 +36,15 @@ local function takes_ids(c)
   return c.ending and c.ending[5] and runs.exists(c.ending[5][2])
 end
 
+local function strays(run, c)
+  return c.ending and c.ending[5] and c.ending[5][1] ~= run.workflow
+end
+
 -- Why nothing can be written, or nil.
 local function refusal(run, job, c, now)
   if not runs.is_open(run) or call('LLEN', prefix .. 'events:' .. run.id) ~= c.length
     or c.at < tonumber(run.last) or c.at > now
-    or not may_write(run, job, c) or takes_ids(c) then
+    or not may_write(run, job, c) or takes_ids(c) or strays(run, c) then
     return 'conflict'
   elseif c.ending and runs.would_drop(run, c.taken, c.ending[6]) then
     return 'again'
