@@ -277,6 +277,25 @@ def test_starting_and_cancelling_in_one_commit_leaves_only_the_entry(
     assert inbox(run_store) == [(1, "activity_canceled", b"s")]
 
 
+@pytest.mark.parametrize("by", ["its run", "the end of its run"])
+def test_the_settlement_of_an_activity_that_was_removed_later_is_still_known(
+    run_store: Store, clock: ManualClock, by: str
+) -> None:
+    schedule(run_store)
+    work(run_store)
+    again = Retry(job_id="act", token="a", delay_ms=50)
+    assert exchange(run_store, again).statuses == (OK,)
+    if by == "its run":
+        send(run_store)
+        do(run_store, cancel_activities=(unscheduled(),))
+    else:
+        end(run_store)
+    clock.advance(10)
+    run_store.prune_runs(age_ms=0)
+    assert run_store.get_job("act") is None
+    assert exchange(run_store, again).statuses == (ALREADY,)
+
+
 # -- settling what nobody runs --
 
 

@@ -476,6 +476,7 @@ def test_a_workflow_task_is_not_settled_by_anything_that_ends_a_job(
     [
         {"activities": (activity(run_id="other"),)},
         {"activities": (activity(expires_ms=5),)},
+        {"activities": (activity(dedup_id="d"),)},
         {"activities": (activity(job_id=""),)},
         {"timers": (timer("", START),)},
         {"children": (child(""),)},

@@ -204,11 +204,12 @@ def test_a_query_that_expires_is_gone(run_store: Store, clock: ManualClock) -> N
     [
         query(run_id="unknown"),
         query(run_id=""),
+        query(dedup_id="d"),
         activity(),
         new("x", kind=JobKind.WORKFLOW_TASK, run_id="r"),
         new("x", run_id="r"),
     ],
-    ids=["unknown-run", "no-run", "activity", "task", "plain-with-a-run"],
+    ids=["unknown-run", "no-run", "dedup", "activity", "task", "plain-with-a-run"],
 )
 def test_enqueue_refuses_what_is_the_engine_s(run_store: Store, wrong: Any) -> None:
     start(run_store)

@@ -90,7 +90,6 @@ class Runs(Memory):
             payload=b"",
             priority=run.new.priority,
             delay_ms=delay_ms,
-            max_stalls=0,
             kind=JobKind.WORKFLOW_TASK,
             run_id=run.id,
         )

@@ -158,6 +158,9 @@ def _check_activities(run_id: str, jobs: Sequence[NewJob]) -> None:
                 f"of that run; it is {job.kind} of {job.run_id!r}"
             )
             raise InvalidArgumentError(msg)
+        if job.dedup_id is not None:
+            msg = f"activity {job.id!r} has a dedup_id: only plain jobs have one"
+            raise InvalidArgumentError(msg)
         if job.expires_ms is not None:
             msg = f"activity {job.id!r} does not expire: set its deadlines instead"
             raise InvalidArgumentError(msg)

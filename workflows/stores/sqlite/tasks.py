@@ -9,7 +9,7 @@ from workflows.stores.sqlite.memory import remember_settled
 from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
 
-MAX_STALLS = 0  # shown, but without a meaning: a workflow task never dies
+MAX_STALLS = 3  # a job's default; without a meaning: a workflow task never dies
 
 _FIND = "SELECT n, state, first_started_at FROM jobs WHERE id = ?"
 _INSERT = """

@@ -1,6 +1,6 @@
 -- commit: the result of one workflow task, checked whole and then written whole.
 -- needs: core batch job leave accept value lease queue settle grant
--- runs: run inbox task timer activity start close
+-- runs: run inbox task timer activity drop start close
 --
 -- A commit is a settlement (lib/settle.lua) with, after its outcome: run, length, at,
 -- taken, events, timers {key, due_at, kind, data}, keys of timers to cancel, activities
@@ -63,9 +63,7 @@ local function cancel_activity(run, wish, now)
     return
   end
   leave_pending(id)
-  zrem(runs.activities_key(run.id), id)
-  zrem(prefix .. 'overdue', 'a' .. id)
-  call('DEL', job_key(id))
+  runs.remove(id, 'a', now)
   runs.add(run, wish[2], now)
 end
 
