@@ -322,6 +322,16 @@ def test_a_pending_activity_is_settled_with_an_empty_token(
     assert run_store.fsck() == []
 
 
+def test_the_empty_token_of_a_retry_is_known_once_the_activity_runs(
+    run_store: Store,
+) -> None:
+    schedule(run_store)
+    again = Retry(job_id="act", token="", failure=b"f")
+    assert exchange(run_store, again).statuses == (OK,)
+    work(run_store)
+    assert exchange(run_store, again).statuses == (ALREADY,)
+
+
 def test_an_empty_token_does_not_settle_what_runs_or_is_no_activity(
     run_store: Store,
 ) -> None:

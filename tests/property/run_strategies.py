@@ -61,7 +61,7 @@ deadlines = st.one_of(
         start_to_close_ms=timeouts,
         schedule_to_close_ms=timeouts,
         heartbeat_ms=timeouts,
-    ),
+    ).filter(lambda spans: spans != Deadlines()),
 )
 retries = st.builds(TaskRetry, delay_ms=delays, failure=st.sampled_from([b"", b"bug"]))
 values = st.builds(Value, key=keys, value=small)

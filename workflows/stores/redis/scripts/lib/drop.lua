@@ -1,6 +1,11 @@
 -- drop: jobs that the engine owns leave no record of their end.
 -- needs: core batch leave run activity
 
+-- Remember that an activity was settled while it was pending, with an empty token.
+function runs.remember_seized(id, now)
+  remember(prefix .. 'seized:' .. id, '', now, REQUEST_MEMORY_MS)
+end
+
 -- One that is pending, and out of its sets, goes.
 function runs.remove(id, kind, now)
   local token = call('HGET', job_key(id), 'token')
@@ -10,7 +15,7 @@ end
 -- It ended: no record stays.
 function runs.drop(job, now)
   if job.token == '' then
-    remember(prefix .. 'ended:' .. job.id, '', now, REQUEST_MEMORY_MS)
+    runs.remember_seized(job.id, now)
   elseif job.token then
     remember_done(job.token, job.id)
   end

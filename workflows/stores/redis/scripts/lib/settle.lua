@@ -90,6 +90,9 @@ function kinds.retry(job, item, now)
   if job.kind then
     engine().pend(job, due or now)
   end
+  if job.token == '' then
+    engine().remember_seized(id, now)
+  end
   return state
 end
 
