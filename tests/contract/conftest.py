@@ -1,7 +1,5 @@
 """The suite runs on every adapter and on the oracle, so that they check each other."""
 
-from typing import cast
-
 import pytest
 
 from tests.clock import ManualClock
@@ -16,7 +14,7 @@ def store(
 ) -> Store:
     """The oracle and each adapter in turn, empty, on the test's `clock`."""
     if request.param == "oracle":
-        return cast("Store", OracleStore(clock))  # it has no runs yet
+        return OracleStore(clock)
     return make_store(request.param, clock)
 
 
@@ -28,15 +26,7 @@ def adapter(
     return make_store(request.param, clock)
 
 
-# Which stores have the run operations; the oracle follows.
-RUN_STORES = ADAPTERS
-
-
-@pytest.fixture(params=RUN_STORES)
-def run_store(
-    request: pytest.FixtureRequest, make_store: MakeStore, clock: ManualClock
-) -> Store:
-    """Each store that has runs in turn, empty, on the test's `clock`."""
-    if request.param == "oracle":
-        return OracleStore(clock)  # type: ignore[return-value]
-    return make_store(request.param, clock)
+@pytest.fixture
+def run_store(store: Store) -> Store:
+    """The same."""
+    return store

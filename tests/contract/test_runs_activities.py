@@ -31,6 +31,7 @@ from workflows.store import (
     Beat,
     Bury,
     Cancel,
+    Commit,
     Complete,
     Detach,
     Expire,
@@ -39,6 +40,7 @@ from workflows.store import (
     QueueLimits,
     Release,
     Retry,
+    Return,
     Settlement,
     SettleStatus,
     Store,
@@ -121,20 +123,19 @@ def test_the_end_of_an_activity_leaves_no_record_but_an_outcome_and_a_task(
     assert run_store.fsck() == []
 
 
-def test_complete_and_bury_of_activities_are_counted(run_store: Store) -> None:
-    schedule(run_store, activity("a1"), activity("a2"))
-    take_work(run_store, slots=2)
+def test_every_end_of_activities_is_counted(run_store: Store) -> None:
+    schedule(run_store, *(activity(f"a{number}") for number in range(1, 5)))
+    take_work(run_store, slots=4)
     exchange(
         run_store,
         Complete(job_id="a1", token="a"),
         Bury(job_id="a2", token="a", failure=b"f", reason=DeadReason.NON_RETRYABLE),
+        Cancel(job_id="a3", token="a"),
+        Expire(job_id="a4", token="a"),
     )
-    assert totals(run_store, WORK) == {
-        "enqueued": 2,
-        "completed": 1,
-        "dead:non_retryable": 1,
-    }
-    assert minutes(run_store, WORK) == {"enqueued": 2, "completed": 1, "dead": 1}
+    ends = {"enqueued": 4, "completed": 1, "cancelled": 1, "expired": 1}
+    assert totals(run_store, WORK) == {**ends, "dead:non_retryable": 1}
+    assert minutes(run_store, WORK) == {**ends, "dead": 1}
 
 
 @each_end
@@ -276,6 +277,25 @@ def test_starting_and_cancelling_in_one_commit_leaves_only_the_entry(
     assert inbox(run_store) == [(1, "activity_canceled", b"s")]
 
 
+@pytest.mark.parametrize("by", ["its run", "the end of its run"])
+def test_the_settlement_of_an_activity_that_was_removed_later_is_still_known(
+    run_store: Store, clock: ManualClock, by: str
+) -> None:
+    schedule(run_store)
+    work(run_store)
+    again = Retry(job_id="act", token="a", delay_ms=50)
+    assert exchange(run_store, again).statuses == (OK,)
+    if by == "its run":
+        send(run_store)
+        do(run_store, cancel_activities=(unscheduled(),))
+    else:
+        end(run_store)
+    clock.advance(10)
+    run_store.prune_runs(age_ms=0)
+    assert run_store.get_job("act") is None
+    assert exchange(run_store, again).statuses == (ALREADY,)
+
+
 # -- settling what nobody runs --
 
 
@@ -302,6 +322,16 @@ def test_a_pending_activity_is_settled_with_an_empty_token(
     assert run_store.fsck() == []
 
 
+def test_the_empty_token_of_a_retry_is_known_once_the_activity_runs(
+    run_store: Store,
+) -> None:
+    schedule(run_store)
+    again = Retry(job_id="act", token="", failure=b"f")
+    assert exchange(run_store, again).statuses == (OK,)
+    work(run_store)
+    assert exchange(run_store, again).statuses == (ALREADY,)
+
+
 def test_an_empty_token_does_not_settle_what_runs_or_is_no_activity(
     run_store: Store,
 ) -> None:
@@ -311,6 +341,51 @@ def test_an_empty_token_does_not_settle_what_runs_or_is_no_activity(
     send(run_store)
     assert exchange(run_store, Cancel(job_id="wft:r", token="")).statuses == (LOST,)
     assert job(run_store, "act").state is JobState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Detach(job_id="act", token=""),
+        Release(job_id="act", token="", started=False),
+        Release(job_id="act", token="", started=True),
+        Commit(job_id="act", token="", run_id="r", length=1, at=START),
+        Commit(job_id="act", token="", run_id="r", length=9, at=START),
+    ],
+    ids=["detach", "unstarted", "started", "commit", "commit-that-does-not-fit"],
+)
+def test_what_needs_a_worker_does_not_settle_a_pending_activity(
+    run_store: Store, wrong: Settlement
+) -> None:
+    schedule(run_store)
+    before = job(run_store, "act")
+    assert exchange(run_store, wrong).statuses == (LOST,)
+    assert job(run_store, "act") == before
+    assert work(run_store).id == "act"
+    assert run_store.fsck() == []
+
+
+@pytest.mark.parametrize("by", ["nobody", "elsewhere"])
+def test_what_no_worker_runs_does_not_linger(run_store: Store, by: str) -> None:
+    run_store.declare_queue(WORK, QueueLimits(concurrency=1))
+    if by == "nobody":
+        schedule(run_store)
+    else:
+        detached(run_store)
+    token = "" if by == "nobody" else "a"
+    exchange(run_store, Retry(job_id="act", token=token, linger=True))
+    assert work(run_store, "a2").id == "act"
+    assert run_store.fsck() == []
+
+
+def test_a_lingering_activity_keeps_its_place(run_store: Store) -> None:
+    run_store.declare_queue(WORK, QueueLimits(concurrency=1))
+    schedule(run_store)
+    work(run_store)
+    exchange(run_store, Retry(job_id="act", token="a", linger=True))
+    assert take_work(run_store, "a2") == ()
+    exchange(run_store, Return(job_id="act", token="a"))
+    assert work(run_store, "a3").id == "act"
 
 
 def test_a_pending_activity_can_be_retried(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.clock import START, ManualClock
-from tests.contract.builders import LEASE_MS, minutes, totals
+from tests.contract.builders import LEASE_MS, claim, minutes, put, totals
 from tests.contract.run_builders import (
     TASK,
     TASKS,
@@ -25,6 +25,7 @@ from tests.contract.run_builders import (
     inline,
     load,
     new_run,
+    query,
     ref,
     run,
     send,
@@ -230,6 +231,33 @@ def test_a_new_run_whose_id_exists_is_a_conflict(run_store: Store) -> None:
     assert exchange(run_store, commit(run_store, close=next_run)).statuses == (
         CONFLICT,
     )
+    assert load(run_store).events == (b"started",)
+
+
+def test_a_next_run_of_another_workflow_is_a_conflict(run_store: Store) -> None:
+    start(run_store)
+    take_task(run_store)
+    stray = closed(RunStatus.CONTINUED_AS_NEW, next_run=new_run("r2", "another"))
+    assert exchange(run_store, commit(run_store, close=stray)).statuses == (CONFLICT,)
+    assert run_store.load_run("r2") is None
+
+
+def test_two_new_runs_of_one_commit_have_two_ids(run_store: Store) -> None:
+    start(run_store)
+    take_task(run_store)
+    twins = (child("c", "cw1"), child("c", "cw2"))
+    with pytest.raises(InvalidArgumentError, match="one id"):
+        exchange(run_store, commit(run_store, children=twins))
+
+
+def test_the_lease_of_a_query_does_not_commit(run_store: Store) -> None:
+    start(run_store)
+    do(run_store)
+    put(run_store, query())
+    wanted = claim("q", queues=(TASKS,), types=("query/Order",))
+    assert len(run_store.exchange(claim=wanted).jobs) == 1
+    whole = commit(run_store, job_id="q", token="q", events=(b"a",))
+    assert exchange(run_store, whole).statuses == (CONFLICT,)
     assert load(run_store).events == (b"started",)
 
 
@@ -448,6 +476,7 @@ def test_a_workflow_task_is_not_settled_by_anything_that_ends_a_job(
     [
         {"activities": (activity(run_id="other"),)},
         {"activities": (activity(expires_ms=5),)},
+        {"activities": (activity(dedup_id="d"),)},
         {"activities": (activity(job_id=""),)},
         {"timers": (timer("", START),)},
         {"children": (child(""),)},

@@ -155,12 +155,12 @@ def test_a_pause_holds_tasks_and_queries_too(run_store: Store) -> None:
     assert len(take_tasks(run_store, "t2")) == len(take_queries(run_store, "q2")) == 1
 
 
-def test_a_task_in_a_full_queue_ends_a_wait(run_store: Store) -> None:
-    run_store.declare_queue(TASKS, ONE)
-    add(run_store, "a", queue=TASKS)
-    assert taken(run_store, "p", queues=(TASKS,)) == ["a"]
-    start(run_store)
-    assert run_store.wait({TASKS: (TASK,)}, 0) is True
+def test_a_task_in_a_full_queue_ends_a_wait(adapter: Store) -> None:
+    adapter.declare_queue(TASKS, ONE)
+    add(adapter, "a", queue=TASKS)
+    assert taken(adapter, "p", queues=(TASKS,)) == ["a"]
+    start(adapter)
+    assert adapter.wait({TASKS: (TASK,)}, 0) is True
 
 
 # -- queries --
@@ -204,11 +204,12 @@ def test_a_query_that_expires_is_gone(run_store: Store, clock: ManualClock) -> N
     [
         query(run_id="unknown"),
         query(run_id=""),
+        query(dedup_id="d"),
         activity(),
         new("x", kind=JobKind.WORKFLOW_TASK, run_id="r"),
         new("x", run_id="r"),
     ],
-    ids=["unknown-run", "no-run", "activity", "task", "plain-with-a-run"],
+    ids=["unknown-run", "no-run", "dedup", "activity", "task", "plain-with-a-run"],
 )
 def test_enqueue_refuses_what_is_the_engine_s(run_store: Store, wrong: Any) -> None:
     start(run_store)

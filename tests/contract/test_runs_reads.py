@@ -229,31 +229,31 @@ def test_a_wait_for_a_run_that_has_changed_returns_at_once(run_store: Store) -> 
     assert run_store.wait_run("r", length=99, timeout_s=60)
 
 
-def test_a_wait_for_a_run_ends_when_events_are_appended(run_store: Store) -> None:
-    start(run_store)
+def test_a_wait_for_a_run_ends_when_events_are_appended(adapter: Store) -> None:
+    start(adapter)
     answers: list[bool] = []
     waiter = threading.Thread(
-        target=lambda: answers.append(run_store.wait_run("r", length=1, timeout_s=60))
+        target=lambda: answers.append(adapter.wait_run("r", length=1, timeout_s=60))
     )
     waiter.start()
-    send(run_store)
-    do(run_store, events=(b"a",))
+    send(adapter)
+    do(adapter, events=(b"a",))
     waiter.join(30)
     assert answers == [True]
 
 
-def test_a_wait_for_a_value_pops_it(run_store: Store) -> None:
-    assert run_store.wait_value("result", "k", timeout_s=0) is None
+def test_a_wait_for_a_value_pops_it(adapter: Store) -> None:
+    assert adapter.wait_value("result", "k", timeout_s=0) is None
     answers: list[bytes | None] = []
     waiter = threading.Thread(
-        target=lambda: answers.append(run_store.wait_value("result", "k", timeout_s=60))
+        target=lambda: answers.append(adapter.wait_value("result", "k", timeout_s=60))
     )
     waiter.start()
-    run_store.put_value("result", "other", b"x")
-    run_store.put_value("result", "k", b"v")
+    adapter.put_value("result", "other", b"x")
+    adapter.put_value("result", "k", b"v")
     waiter.join(30)
     assert answers == [b"v"]
-    assert run_store.get_values("result", ["k"]) == {}
+    assert adapter.get_values("result", ["k"]) == {}
 
 
 # -- pruning --
@@ -288,6 +288,18 @@ def test_a_workflow_whose_newest_run_was_pruned_is_unknown(
     assert run_store.prune_runs(age_ms=5).count == 1
     assert run_store.get_run(ref(None)) is None
     assert start(run_store, "r2", reuse="reject_duplicate").run_id == "r2"
+
+
+def test_of_runs_that_closed_at_once_the_first_started_is_pruned_first(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store, "z")
+    end(run_store, of=ref("z"))
+    start(run_store, "a")
+    end(run_store, of=ref("a"))
+    clock.advance(10)
+    assert run_store.prune_runs(age_ms=5, limit=1) == Step(1, more=True)
+    assert run_store.get_run(ref(None)) == run(run_store, "a")
 
 
 def test_pruning_an_old_run_leaves_the_current_one(

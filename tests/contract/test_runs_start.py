@@ -27,6 +27,7 @@ from workflows.store import (
     REQUEST_MEMORY_MS,
     JobKind,
     Parent,
+    Retry,
     RunStatus,
     Started,
     StartStatus,
@@ -254,6 +255,17 @@ def test_what_comes_later_ends_the_delay_of_a_start_that_says_so(
     send(run_store)
     assert take_task(run_store, "t2").ready_at == START + 10
     assert run_store.fsck() == []
+
+
+def test_a_send_does_not_end_the_delay_of_a_task_that_was_put_off(
+    run_store: Store,
+) -> None:
+    start(run_store, delay_ends_early=True)
+    take_task(run_store)
+    later = Retry(job_id=task_job_id("r"), token="t", delay_ms=100, spend=False)
+    assert run_store.exchange([later]).states == (JobState.DELAYED,)
+    send(run_store)
+    assert take_tasks(run_store, "t2") == ()
 
 
 # -- bad values --

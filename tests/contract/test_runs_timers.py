@@ -7,6 +7,7 @@ from tests.contract.run_builders import (
     TASKS,
     commit,
     do,
+    entry,
     exchange,
     inbox,
     item,
@@ -18,7 +19,7 @@ from tests.contract.run_builders import (
     take_tasks,
     timer,
 )
-from workflows.store import Store
+from workflows.store import NewTimer, Store
 
 
 def test_a_timer_fires_when_it_is_due_and_not_before(
@@ -88,6 +89,31 @@ def test_the_limit_holds_for_delayed_jobs_and_timers_apart(
     clock.advance(10)
     assert run_store.promote_due(limit=1) == (2, 0)
     assert run_store.promote_due(limit=1) == (2, None)
+
+
+def test_a_timer_whose_entry_is_dropped_makes_no_task(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store)
+    cancel = NewTimer(key="x", due_at=START + 10, entry=entry("cancel"))
+    send(run_store, entry("cancel"))
+    do(run_store, timers=(cancel,))
+    clock.advance(10)
+    assert run_store.promote_due() == (1, None)
+    assert inbox(run_store) == []
+    assert take_tasks(run_store) == ()
+
+
+def test_runs_whose_timers_fire_get_their_tasks_in_that_order(
+    run_store: Store, clock: ManualClock
+) -> None:
+    names = [f"r{number}" for number in range(9)]
+    for name in names:
+        start(run_store, name, f"w-{name}")
+        due_at = START + 10 - int(name[1:])
+        do(run_store, name, timers=(timer("x", due_at),))
+    clock.advance(10)
+    assert [job.run_id for job in take_tasks(run_store)] == names[::-1]
 
 
 def test_a_cancelled_timer_never_fires(run_store: Store, clock: ManualClock) -> None:

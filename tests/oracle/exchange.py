@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 
-from tests.oracle.memory import Job, Lease, Queue, Stored, due
-from tests.oracle.upkeep import Upkeep
+from tests.oracle.commits import Commits
+from tests.oracle.memory import FOREVER, Job, Lease, Stored, due
 from tests.oracle.values import Values
-from workflows.engine.states import JobState
+from workflows.engine.states import PENDING, TERMINAL, JobState
+from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_RELEASES,
     Bury,
     Cancel,
     Claim,
+    Commit,
     Complete,
+    Detach,
     Exchanged,
     Expire,
+    JobKind,
     Join,
     LeasedJob,
-    QueueClaim,
-    QueueLimits,
     Release,
     Renewed,
     Retry,
@@ -25,22 +27,29 @@ from workflows.store import (
     Settlement,
     SettleStatus,
 )
-from workflows.stores import validation
+from workflows.stores import run_validation, validation
+
+ENDS_PENDING = (Complete, Retry, Bury, Cancel, Expire)
 
 
-class Exchange(Values, Upkeep):
+class Exchange(Values, Commits):
     """`exchange` and `renew`."""
 
     def exchange(
         self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
     ) -> Exchanged:
+        """As all stores, but what is refused in the middle is not undone."""
         validation.check_exchange(settlements, claim)
-        answers = [self._settle(settlement) for settlement in settlements]
+        run_validation.check_commits(settlements)
+        answers, inline = [], list[LeasedJob]()
+        for settlement in settlements:
+            answers.append(self._settle(settlement))
+            inline += self._inline(settlement, answers[-1][0])
         granted = [] if claim is None else self._claim(claim)
         return Exchanged(
             statuses=tuple(status for status, _ in answers),
             states=tuple(state for _, state in answers),
-            jobs=tuple(leased(job) for job in granted),
+            jobs=(*inline, *(leased(job) for job in granted)),
             now=self.now(),
             next_in_ms=self._look_again(claim, len(granted)) if claim else None,
             revocations=bool(self.list_values("revoked")),
@@ -53,7 +62,7 @@ class Exchange(Values, Upkeep):
         lost, cancel = [], []
         for pair in leases:
             lease = self._lease(pair)
-            if lease is None:
+            if lease is None or lease.until == FOREVER:
                 lost.append(pair[0])
                 continue
             lease.until = self.now() + lease_ms
@@ -70,19 +79,72 @@ class Exchange(Values, Upkeep):
         job = self._jobs.get(settlement.job_id)
         if isinstance(settlement, Return):
             return SettleStatus.OK, self._return(settlement, job)
+        if not settlement.token and job and isinstance(settlement, ENDS_PENDING):
+            self._lease_pending(job)
         if job is None or job.lease is None or job.lease.token != settlement.token:
             return self._settled_before(pair), None
-        lease = job.lease
-        self._settled.add(pair)
+        check_kind(job, settlement)
+        if isinstance(settlement, Commit):
+            committed = self._commit(job, settlement)
+            if committed.status is SettleStatus.OK:
+                self._write_follow_ups(settlement)
+            return committed.status, committed.state
+        if isinstance(settlement, Detach):
+            self._detach(job, settlement)
+        else:
+            self._settled.add(pair)
+            self._end_as_told(job, job.lease, settlement)
+        return SettleStatus.OK, job.state
+
+    def _end_as_told(self, job: Job, lease: Lease, settlement: Settlement) -> None:
         self._end(job, settlement)
-        if isinstance(settlement, Retry | Bury) and settlement.linger:
-            self._lingering[pair] = lease
+        has_place = lease.token and lease.until != FOREVER and not job.exempt
+        lingers = isinstance(settlement, Retry | Bury) and settlement.linger
+        if lingers and has_place:
+            self._lingering[lease.job_id, lease.token] = lease
         else:
             self._free(lease)
-        if isinstance(settlement, Complete | Bury) and settlement.remove:
+        removes = isinstance(settlement, Complete | Bury) and settlement.remove
+        if removes and job.plain:
             del self._jobs[job.new.id]
+        if job.new.kind is JobKind.ACTIVITY and job.state in TERMINAL:
+            run = self._runs[job.new.run_id]
+            if not run.open:
+                return
+            self._receive(run, settlement.outcome)
         self._write_follow_ups(settlement)
-        return SettleStatus.OK, job.state
+
+    # -- engine-owned jobs --
+
+    def _lease_pending(self, job: Job) -> None:
+        """A pending activity is settled as if it had just been granted to nobody."""
+        if job.new.kind is JobKind.ACTIVITY and job.state in PENDING:
+            now = self.now()
+            job.state, job.run_at, job.owner, job.started_at = (
+                JobState.ACTIVE,
+                None,
+                "",
+                now,
+            )
+            job.first_started_at = job.first_started_at or now
+            job.lease = Lease(job.new.id, job.new.queue, "", "", until=now, length=0)
+
+    def _detach(self, job: Job, settlement: Detach) -> None:
+        """The worker goes, the lease stays; a repeat changes nothing."""
+        assert job.lease is not None
+        if not job.detached:
+            job.lease.until = FOREVER
+            self._free(job.lease)
+            self._write_follow_ups(settlement)
+
+    def _inline(self, settlement: Settlement, status: SettleStatus) -> list[LeasedJob]:
+        """The inline lease of a commit, also of one that was settled before."""
+        if not isinstance(settlement, Commit) or settlement.inline is None:
+            return []
+        job = self._jobs.get(settlement.inline.job_id)
+        holds = job and job.lease and job.lease.token == settlement.inline.token
+        told = status in {SettleStatus.OK, SettleStatus.ALREADY}
+        return [leased(job)] if job and holds and told else []
 
     def _return(self, settlement: Return, job: Job | None) -> JobState | None:
         lease = self._lingering.pop((settlement.job_id, settlement.token), None)
@@ -113,11 +175,6 @@ class Exchange(Values, Upkeep):
                 self._retry(job, settlement)
             case Release():
                 self._release(job, settlement)
-
-    def _spend(self, job: Job, outcome: str, failure: bytes = b"") -> None:
-        self._record(job, outcome, failure)
-        self._measure(job)
-        job.attempts_made += 1
 
     def _bury(self, job: Job, settlement: Bury) -> None:
         if settlement.spend:
@@ -152,7 +209,8 @@ class Exchange(Values, Upkeep):
         queue = self._queues[job.new.queue]
         assert job.started_at is not None
         if (
-            queue.window_is_open(self.now())
+            not job.exempt
+            and queue.window_is_open(self.now())
             and queue.window_start is not None
             and job.started_at >= queue.window_start
         ):
@@ -177,115 +235,14 @@ class Exchange(Values, Upkeep):
         if keys <= self._values.keys():
             self._insert(join.job)
 
-    # -- claim --
 
-    def _claim(self, claim: Claim) -> list[Job]:
-        if claim.id in self._claims:
-            held = [self._jobs.get(job_id) for job_id in self._claims[claim.id]]
-            return [j for j in held if j and j.lease and j.lease.token == claim.id]
-        self.promote_due()
-        self.expire_due()
-        granted: list[Job] = []
-        for wanted in claim.queues:
-            self._take(claim, wanted, granted, wanted.share)
-        for wanted in claim.queues:
-            self._take(claim, wanted, granted, claim.slots + claim.prefetch)
-        self._claims[claim.id] = [job.new.id for job in granted]
-        return granted
-
-    def _take(
-        self, claim: Claim, wanted: QueueClaim, granted: list[Job], share: int
-    ) -> None:
-        """Grant up to `share` jobs of a queue, the most urgent first."""
-        taken = 0
-        for job in self._claimable(wanted):
-            if taken == share or len(granted) == claim.slots + claim.prefetch:
-                return
-            if self._room(wanted.queue) == 0:
-                return
-            suspects = sum(1 for other in granted if other.stalls)
-            if job.stalls and (
-                len(granted) >= claim.slots or suspects >= claim.suspects
-            ):
-                continue
-            self._grant(job, claim)
-            granted.append(job)
-            taken += 1
-
-    def _claimable(self, wanted: QueueClaim) -> list[Job]:
-        jobs = self._in_state(JobState.WAITING, queue=wanted.queue)
-        now = self.now()
-        known = [
-            job
-            for job in jobs
-            if job.new.type in wanted.types
-            and (job.expires_at is None or job.expires_at > now)
-        ]
-        return sorted(known, key=lambda job: (job.new.priority, job.place))
-
-    def _room(self, name: str) -> float:
-        """How many more jobs of a queue may start now."""
-        queue = self._queues.get(name)
-        if queue is None:
-            return float("inf")
-        if queue.paused:
-            return 0
-        return min(self._places(name, queue.limits), self._slots(queue))
-
-    def _places(self, name: str, limits: QueueLimits) -> float:
-        """How many more the concurrency of a queue allows."""
-        if limits.concurrency is None:
-            return float("inf")
-        active = len(self._in_state(JobState.ACTIVE, queue=name))
-        lingering = sum(1 for x in self._lingering.values() if x.queue == name)
-        return max(0, limits.concurrency - active - lingering)
-
-    def _slots(self, queue: Queue) -> float:
-        """How many more the rate limit of a queue allows."""
-        if queue.limits.rate_max is None:
-            return float("inf")
-        used = queue.window_count if queue.window_is_open(self.now()) else 0
-        return max(0, queue.limits.rate_max - used)
-
-    def _grant(self, job: Job, claim: Claim) -> None:
-        now, queue = self.now(), self._queues[job.new.queue]
-        if queue.limits.rate_max is not None:
-            if not queue.window_is_open(now):
-                queue.window_start, queue.window_count = now, 0
-            queue.window_count += 1
-        job.state = JobState.ACTIVE
-        job.lease = Lease(
-            job_id=job.new.id,
-            queue=job.new.queue,
-            token=claim.id,
-            owner=claim.owner,
-            until=now + claim.lease_ms,
-            length=claim.lease_ms,
-        )
-        job.owner, job.started_at = claim.owner, now
-        job.first_started_at = job.first_started_at or now
-
-    def _look_again(self, claim: Claim, granted: int) -> int | None:
-        """When time alone may make more of it claimable, if it got less."""
-        if granted >= claim.slots + claim.prefetch:
-            return None
-        now, times = self.now(), []
-        for wanted in claim.queues:
-            queue = self._queues.get(wanted.queue)
-            if queue is None or queue.paused:
-                continue
-            delayed = self._in_state(JobState.DELAYED, queue=wanted.queue)
-            times += [
-                job.run_at
-                for job in delayed
-                if job.run_at is not None and job.new.type in wanted.types
-            ]
-            left = [job for job in self._claimable(wanted) if not job.stalls]
-            places = self._places(wanted.queue, queue.limits)
-            if left and places and not self._slots(queue):
-                assert queue.window_start is not None
-                times.append(queue.window_start + (queue.limits.rate_ms or 0))
-        return max(0, min(times) - now) if times else None
+def check_kind(job: Job, settlement: Settlement) -> None:
+    """Refuse what does not end a job of this kind."""
+    task = job.new.kind is JobKind.WORKFLOW_TASK
+    if task and not isinstance(settlement, Commit | Retry | Release):
+        raise InvalidArgumentError("a workflow task ends by a Commit")
+    if isinstance(settlement, Detach) and job.new.kind is not JobKind.ACTIVITY:
+        raise InvalidArgumentError("only activities are detached")
 
 
 def leased(job: Job) -> LeasedJob:
@@ -310,4 +267,10 @@ def leased(job: Job) -> LeasedJob:
         expires_at=job.expires_at,
         lease_until=job.lease.until,
         trace=job.new.trace,
+        kind=job.new.kind,
+        run_id=job.new.run_id,
+        deadlines=job.new.deadlines,
+        close_at=job.close_at,
+        details=job.details,
+        failure=b"" if job.plain else job.failure,
     )

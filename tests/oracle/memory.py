@@ -2,23 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from workflows.engine.histogram import bucket
 from workflows.engine.states import LIVE, PENDING, DeadReason, JobState
-from workflows.exceptions import ConflictError, NotFoundError
+from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
 from workflows.store import (
     MAX_HISTORY,
     Attempt,
     Enqueued,
     EnqueueStatus,
+    InboxItem,
+    JobKind,
     NewJob,
+    NewRun,
+    NewTimer,
     QueueLimits,
+    RunStatus,
     Schedule,
     SettleStatus,
     WorkerInfo,
 )
 
 MINUTE_MS = 60_000
+FOREVER = 2**53 - 1  # the lease of a detached activity
 
 
 @dataclass(slots=True)
@@ -60,6 +67,80 @@ class Job:
     failure: bytes = b""
     reason: DeadReason | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    beat_at: int | None = None
+    details: bytes = b""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is not the engine's."""
+        return self.new.kind is JobKind.PLAIN
+
+    @property
+    def exempt(self) -> bool:
+        """Whether no concurrency and no rate binds it."""
+        return self.new.kind in {JobKind.WORKFLOW_TASK, JobKind.QUERY}
+
+    @property
+    def detached(self) -> bool:
+        """Whether it is active without a worker."""
+        return self.lease is not None and self.lease.until == FOREVER
+
+    @property
+    def close_at(self) -> int | None:
+        """The end of schedule-to-close."""
+        spans = self.new.deadlines
+        whole = None if spans is None else spans.schedule_to_close_ms
+        return after(self.created_at, whole)
+
+    @property
+    def deadline(self) -> int | None:
+        """The earliest of the timeouts that hold in its state."""
+        spans = self.new.deadlines
+        if spans is None:
+            return None
+        times = [self.close_at]
+        if self.state in PENDING:
+            times.append(after(self.ready_at, spans.schedule_to_start_ms))
+        else:
+            assert self.started_at is not None
+            times.append(after(self.started_at, spans.start_to_close_ms))
+            times.append(after(self.beat_at or self.started_at, spans.heartbeat_ms))
+        return min((time for time in times if time is not None), default=None)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that can change."""
+
+    new: NewRun
+    started_at: int
+    last_at: int
+    deadline_at: int | None
+    info: bytes
+    status: RunStatus = RunStatus.RUNNING
+    closed_at: int | None = None
+    events: list[bytes] = field(default_factory=list)
+    inbox: list[InboxItem] = field(default_factory=list)
+    inbox_seq: int = 0
+    timers: dict[str, NewTimer] = field(default_factory=dict)
+    cancel_requested: bool = False
+    failure: bytes = b""
+    next_run_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.new.run_id
+
+    @property
+    def first_run_id(self) -> str:
+        """The id of the first run of its chain."""
+        return self.new.first_run_id or self.new.run_id
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not closed."""
+        return self.status is RunStatus.RUNNING
 
 
 @dataclass(slots=True)
@@ -111,7 +192,9 @@ class Memory:
         self._place = 0
         self._jobs: dict[str, Job] = {}
         self._queues: dict[str, Queue] = {}
-        self._requests: dict[str, tuple[Enqueued, ...]] = {}
+        self._runs: dict[str, Run] = {}  # in the order of their creation
+        self._current: dict[str, str] = {}  # workflow id -> its newest run
+        self._requests: dict[tuple[str, str, str], Any] = {}
         self._settled: set[tuple[str, str]] = set()
         self._claims: dict[str, list[str]] = {}
         self._lingering: dict[tuple[str, str], Lease] = {}
@@ -154,6 +237,10 @@ class Memory:
                 return job
         return None
 
+    def _check_run(self, new: NewJob) -> None:
+        if new.kind is not JobKind.PLAIN and new.run_id not in self._runs:
+            raise InvalidArgumentError(f"job {new.id!r} is of no run")
+
     # -- counters --
 
     def _count(self, queue: str, total: str, minute: str | None) -> None:
@@ -173,6 +260,12 @@ class Memory:
         self._count_minute(job.new.queue, f"w{bucket(job.started_at - job.ready_at)}")
         self._count_minute(job.new.queue, f"r{bucket(self.now() - job.started_at)}")
 
+    def _spend(self, job: Job, outcome: str, failure: bytes = b"") -> None:
+        """A run that ends now spends its attempt."""
+        self._record(job, outcome, failure)
+        self._measure(job)
+        job.attempts_made += 1
+
     # -- moves --
 
     def _next_place(self) -> int:
@@ -183,6 +276,7 @@ class Memory:
         """Accept one job, unless its id or its dedup id is taken."""
         if new.id in self._jobs:
             return Enqueued(new.id, EnqueueStatus.DUPLICATE)
+        self._check_run(new)
         holder = self._holder(new.queue, new.dedup_id)
         if holder is not None:
             return Enqueued(holder.new.id, EnqueueStatus.DEDUPLICATED)
@@ -205,7 +299,7 @@ class Memory:
         """Enter waiting, or delayed if `run_at` is in the future, in a new place."""
         now = self.now()
         job.place = self._next_place()
-        job.lease = None
+        job.lease, job.beat_at = None, None
         job.cancel_requested = False
         if run_at > now:
             job.state, job.run_at, job.ready_at = JobState.DELAYED, run_at, run_at
@@ -219,9 +313,12 @@ class Memory:
 
     def _give_back(self, job: Job) -> None:
         """Wait again in the old place."""
-        job.state, job.lease = JobState.WAITING, None
+        job.state, job.lease, job.beat_at = JobState.WAITING, None, None
 
     def _finish(self, job: Job, state: JobState) -> None:
+        """End a job; one of the engine's leaves no record."""
+        if not job.plain:
+            del self._jobs[job.new.id]
         job.state, job.finished_at = state, self.now()
         job.lease, job.run_at, job.cancel_requested = None, None, False
         if state is not JobState.FAILED:
@@ -237,11 +334,16 @@ class Memory:
         job.stalls += 1
         self._record(job, "stalled")
         self._count(job.new.queue, "stalled", "stalled")
-        if job.stalls > job.new.max_stalls:
+        task = job.new.kind is JobKind.WORKFLOW_TASK
+        once_too_often = job.plain and job.stalls > job.new.max_stalls
+        if once_too_often or job.new.kind is JobKind.QUERY:
             self._die(job, DeadReason.STALLED)
-        else:
-            self._give_back(job)
-            job.ready_at = self.now()
+            return
+        self._give_back(job)
+        job.ready_at = self.now()
+        if task and job.stalls > 1:
+            job.ready_at += min(60_000, 1000 * 2 ** (job.stalls - 2))
+            job.state, job.run_at = JobState.DELAYED, job.ready_at
 
     def _cancel_run(self, job: Job, failure: bytes = b"") -> None:
         self._record(job, "cancelled", failure)
@@ -283,6 +385,11 @@ class Memory:
 def due(now: int, delay_ms: int, run_at: int | None) -> int:
     """The time that a delay or a due time means."""
     return now + delay_ms if run_at is None else run_at
+
+
+def after(at: int, ms: int | None) -> int | None:
+    """The end of a span; None: none."""
+    return None if ms is None else at + ms
 
 
 def check_pending(job: Job) -> None:

@@ -27,8 +27,15 @@ from workflows.stores import validation
 class JobOperators(Memory):
     """Operations on one job, and bounded steps over many."""
 
-    def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
+    def _plain(self, job_id: str) -> Job:
+        """A job that is not the engine's."""
         job = self._found(job_id)
+        if not job.plain:
+            raise ConflictError(f"job {job_id!r} is a workflow's own")
+        return job
+
+    def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
+        job = self._plain(job_id)
         if job.state is JobState.CANCELLED:
             return "cancelled"
         if job.state is JobState.ACTIVE:
@@ -43,24 +50,24 @@ class JobOperators(Memory):
     ) -> JobState:
         validation.check_due(delay_ms, run_at)
         when = due(self.now(), delay_ms, run_at)
-        job = self._found(job_id)
+        job = self._plain(job_id)
         check_pending(job)
         self._pend(job, when)
         return job.state
 
     def promote(self, job_id: str) -> None:
-        job = self._found(job_id)
+        job = self._plain(job_id)
         if job.state is not JobState.DELAYED:
             raise ConflictError(f"job {job_id!r} is {job.state}")
         self._pend(job, self.now())
 
     def remove(self, job_id: str) -> None:
-        if self._found(job_id).state is JobState.ACTIVE:
+        if self._plain(job_id).state is JobState.ACTIVE:
             raise ConflictError(f"job {job_id!r} is active")
         del self._jobs[job_id]
 
     def retry_dead(self, job_id: str) -> None:
-        job = self._found(job_id)
+        job = self._plain(job_id)
         if job.state is not JobState.FAILED:
             raise ConflictError(f"job {job_id!r} is {job.state}")
         self._revive(job)
@@ -93,7 +100,8 @@ class JobOperators(Memory):
     ) -> Step:
         validation.check_limit(limit)
         states = (JobState.WAITING, JobState.DELAYED)[: 2 if delayed else 1]
-        return self._delete(self._in_state(*states, queue=queue), limit)
+        jobs = self._in_state(*states, queue=queue)
+        return self._delete([job for job in jobs if job.plain], limit)
 
     def prune(
         self,

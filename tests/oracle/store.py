@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tests.oracle.exchange import Exchange
 from tests.oracle.operators import JobOperators, QueueOperators, ScheduleOperators
-from tests.oracle.reads import Reads
+from tests.oracle.run_operations import RunOperations
+from tests.oracle.run_reads import RunReads
 from workflows.store import Enqueued, NewJob
 from workflows.stores import validation
 
@@ -14,7 +15,8 @@ class OracleStore(
     JobOperators,
     QueueOperators,
     ScheduleOperators,
-    Reads,
+    RunOperations,
+    RunReads,
 ):
     """The `Store` protocol in memory, for one thread.
 
@@ -24,8 +26,9 @@ class OracleStore(
 
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
         validation.check_enqueue(jobs, request_id)
-        if request_id in self._requests:
-            return list(self._requests[request_id])
-        answers = [self._insert(new) for new in jobs]
-        self._requests[request_id] = tuple(answers)
-        return answers
+        key = ("enqueue", "", request_id)
+        if key not in self._requests:
+            for new in jobs:
+                self._check_run(new)
+            self._requests[key] = [self._insert(new) for new in jobs]
+        return list(self._requests[key])

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tests.oracle.memory import Job, Lease, Memory
+from tests.oracle.memory import Job, Lease
+from tests.oracle.runs import Runs
 from workflows.engine.states import PENDING, DeadReason, JobState
-from workflows.store import MAX_STEP, Swept, WorkerInfo
+from workflows.store import MAX_STEP, JobKind, Swept, WorkerInfo
 from workflows.stores import validation
 
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-class Upkeep(Memory):
+class Upkeep(Runs):
     """What somebody has to call again and again."""
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
@@ -46,10 +47,14 @@ class Upkeep(Memory):
             swept.append(self._swept(self._jobs[lease.job_id], "extended"))
 
     def _take_back(self, lease: Lease, swept: list[Swept]) -> None:
-        self._free(lease)
         if self._lingering.pop((lease.job_id, lease.token), None):
+            self._free(lease)
             return
         job = self._jobs[lease.job_id]
+        if job.new.kind is JobKind.ACTIVITY:  # the engine decides
+            swept.append(replace(self._swept(job, "lost"), token=lease.token))
+            return
+        self._free(lease)
         if job.cancel_requested:
             self._cancel_run(job)
             swept.append(self._swept(job, "cancelled"))
@@ -59,7 +64,9 @@ class Upkeep(Memory):
         swept.append(self._swept(job, "dead" if dead else "stalled"))
 
     def _swept(
-        self, job: Job, outcome: Literal["extended", "stalled", "dead", "cancelled"]
+        self,
+        job: Job,
+        outcome: Literal["extended", "stalled", "dead", "cancelled", "lost"],
     ) -> Swept:
         return Swept(job.new.id, job.new.queue, job.new.type, outcome)
 
@@ -71,9 +78,11 @@ class Upkeep(Memory):
         due = [job for job in delayed if (job.run_at or 0) <= now][:limit]
         for job in due:
             self._promote(job)
-        rest = delayed[len(due) :]
-        next_in = max(0, (rest[0].run_at or 0) - now) if rest else None
-        return len(due), next_in
+        fired = self._fire_timers(limit)
+        times = [job.run_at or 0 for job in delayed[len(due) :]]
+        times += [timer.due_at for _, timer in self._timers()]
+        next_in = max(0, min(times) - now) if times else None
+        return len(due) + fired, next_in
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:
         validation.check_limit(limit)
@@ -110,7 +119,8 @@ class Upkeep(Memory):
         doomed = [
             job
             for job in waiting
-            if (job.new.queue, job.new.type) in since
+            if job.plain
+            and (job.new.queue, job.new.type) in since
             and now - since[job.new.queue, job.new.type] >= grace_ms
         ]
         doomed.sort(key=lambda job: (job.new.priority, job.place))

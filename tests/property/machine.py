@@ -1,16 +1,14 @@
-"""Random programs: every operation of the store, on all stores, step by step."""
+"""Random programs of jobs: every operation on them, on all stores, step by step."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
-from tests.clock import ManualClock
 from tests.property import strategies as some
-from tests.property.world import SPACES, World
+from tests.property.program import Draw, Program
+from tests.property.world import SPACES
 from workflows import store as contract
 from workflows.engine.states import JobState
 from workflows.store import (
@@ -20,7 +18,6 @@ from workflows.store import (
     QueueClaim,
     QueueLimits,
     Settlement,
-    Store,
     WorkerInfo,
 )
 
@@ -45,54 +42,12 @@ PLAN = (
 )
 
 
-@dataclass
-class Run:
-    """What the programs of one run need, and what they leave."""
-
-    open_adapters: Callable[[ManualClock], Mapping[str, Store]]
-    calls: Counter[str] = field(default_factory=Counter)
-    lengths: list[int] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-class StoresAgree(RuleBasedStateMachine):
-    """One program of a run.
-
-    It keeps what a caller would keep: ids that it sent, leases that it was granted.
-    Each step is one call; its index parameters pick from what there is by then.
-    """
-
-    run: ClassVar[Run]
+class JobsAgree(Program):
+    """A program of producers, workers, operators, schedules and values."""
 
     def __init__(self) -> None:
         super().__init__()
-        clock = ManualClock()
-        self.world = World(clock, self.run.open_adapters(clock))
-        self.steps = 0
-        self.tokens = 0
-        self.sends = 0
         self.requests: list[tuple[str, list[NewJob]]] = []
-        self.claims: list[tuple[Claim, int]] = []
-        self.pairs: list[tuple[str, str]] = []
-        self.sent: list[Settlement] = []
-
-    def teardown(self) -> None:
-        try:
-            if not self.world.broken:  # else the first difference is the one to see
-                self.run.digests.append(self.world.check())
-        finally:
-            for adapter in self.world.adapters.values():
-                adapter.wipe()
-                adapter.close()
-            self.run.calls.update(self.world.calls)
-            self.run.lengths.append(self.steps)
-
-    def call(self, name: str, *args: Any, **options: Any) -> Any:
-        self.steps += 1
-        return self.world.call(name, *args, **options)
 
     def pair(self, pick: int) -> tuple[str, str]:
         """A lease: mostly one that holds, now and then an old or a false one."""
@@ -130,8 +85,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.enqueue(draw(st.lists(some.new_jobs(), min_size=1, max_size=4)))
 
     def enqueue(self, jobs: list[NewJob]) -> None:
-        self.sends += 1
-        request = f"request-{self.sends}"
+        request = self.request()
         self.requests.append((request, jobs))
         self.call("enqueue", jobs, request_id=request)
 
@@ -143,30 +97,11 @@ class StoresAgree(RuleBasedStateMachine):
     def claim(self, draw: Draw) -> None:
         self.exchange([], self.make_claim(draw))
 
-    def claim_again(self, draw: Draw) -> None:
-        claims = [claim for claim, sent in self.claims if self.remembered(claim, sent)]
-        if claims:
-            self.steps += 1
-            claim = draw(st.sampled_from(claims[-5:]))
-            self.world.exchange([], claim, fresh=False)
-
-    def remembered(self, claim: Claim, sent: int) -> bool:
-        """Whether a claim must be known as a repeat."""
-        leases = self.world.oracle._leases()
-        held = any(lease.token == claim.id for lease in leases)
-        return held or self.world.clock.now < sent + claim.lease_ms
-
     def settle(self, draw: Draw) -> None:
         self.exchange(self.make_settlements(draw), None)
 
     def settle_and_claim(self, draw: Draw) -> None:
         self.exchange(self.make_settlements(draw), self.make_claim(draw))
-
-    def settle_again(self, draw: Draw) -> None:
-        if self.sent:
-            self.steps += 1
-            again = draw(st.sampled_from(self.sent[-8:]))
-            self.world.exchange([again], None, fresh=True)
 
     def renew(self, draw: Draw) -> None:
         picks = draw(st.lists(some.picks, min_size=1, max_size=4))
@@ -185,25 +120,12 @@ class StoresAgree(RuleBasedStateMachine):
         limit = draw(some.steps)
         self.call("sweep", interval_ms=some.INTERVAL_MS, limit=limit)
 
-    def sleep(self, ms: int) -> None:
-        self.steps += 1
-        self.world.sleep(ms)
-
-    def exchange(self, settlements: list[Settlement], claim: Claim | None) -> None:
-        self.steps += 1
-        answer = self.world.exchange(settlements, claim, fresh=True)
-        if claim is not None and answer.jobs:
-            self.claims.append((claim, self.world.clock.now))
-            self.pairs += [(job.id, job.token) for job in answer.jobs]
-        self.sent += settlements
-
     def make_claim(self, draw: Draw) -> Claim:
-        self.tokens += 1
         names = draw(st.lists(some.queues, min_size=1, unique=True))
         known = tuple(draw(st.lists(some.types, min_size=1, unique=True)))
         share = draw(st.integers(0, 3))
         return Claim(
-            id=f"token-{self.tokens}",
+            id=self.token(),
             owner=draw(some.owners),
             queues=tuple(QueueClaim(name, known, share) for name in names),
             slots=draw(st.integers(0, 4)),

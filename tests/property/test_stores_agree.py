@@ -20,10 +20,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.clock import ManualClock
 from tests.conftest import ADAPTERS
-from tests.property.machine import Run, StoresAgree
+from tests.property.machine import JobsAgree
+from tests.property.program import Program, Series
+from tests.property.run_machine import RunsAgree
 from workflows.store import Store, StoreOptions
 from workflows.stores import open_store
 
+MACHINES = (JobsAgree, RunsAgree)
 Opener = Callable[[ManualClock], Mapping[str, Store]]
 
 
@@ -66,14 +69,12 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     shutil.rmtree(folder)
 
 
-def play(opener: Opener, programs: int, steps: int) -> Run:
+def play(machine: type[Program], opener: Opener, programs: int, steps: int) -> Series:
     """Run so many programs on the fixed seed."""
-
-    class Programs(StoresAgree):
-        run = Run(opener)
-
+    series = Series(opener)
+    programs_of = type(machine.__name__, (machine,), {"series": series})
     run_state_machine_as_test(
-        Programs,
+        programs_of,
         settings=settings(
             max_examples=programs,
             stateful_step_count=steps,
@@ -85,26 +86,30 @@ def play(opener: Opener, programs: int, steps: int) -> Run:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    return Programs.run
+    return series
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("machine", MACHINES)
 def test_random_programs_run_alike_on_every_store(
-    opener: Opener, capsys: pytest.CaptureFixture[str]
+    machine: type[Program], opener: Opener, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ran = play(opener, PROFILE.programs, PROFILE.steps)
+    ran = play(machine, opener, PROFILE.programs, PROFILE.steps)
     long = sum(1 for length in ran.lengths if length >= 50)
     with capsys.disabled():
         print(f"\n{len(ran.lengths)} programs, {long} of at least 50 steps; calls:")
         for name, count in sorted(ran.calls.items()):
-            print(f"  {name:24}{count:>7}")
+            print(f"  {name:28}{count:>7}")
     if PROFILE.enough:
         assert long >= 200
         rare = {name: n for name, n in ran.calls.items() if n < 500}
         assert rare == {}, "too few"
 
 
-def test_the_same_seed_gives_the_same_states(opener: Opener) -> None:
-    first, second = play(opener, 5, 50), play(opener, 5, 50)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_same_seed_gives_the_same_states(
+    machine: type[Program], opener: Opener
+) -> None:
+    first, second = play(machine, opener, 5, 50), play(machine, opener, 5, 50)
     assert first.digests == second.digests
     assert len(set(first.digests)) > 1

@@ -18,7 +18,9 @@ from workflows.store import (
     Exchanged,
     JobPage,
     Minute,
+    PendingWork,
     QueueInfo,
+    RunRef,
     Settlement,
     Store,
     WorkerInfo,
@@ -33,7 +35,7 @@ class World:
 
     def __init__(self, clock: ManualClock, adapters: Mapping[str, Store]) -> None:
         self.clock = clock
-        self.oracle: Any = OracleStore(clock)  # it has no runs yet
+        self.oracle = OracleStore(clock)
         self.adapters = dict(adapters)
         self.calls: Counter[str] = Counter()
         self.broken = False
@@ -56,7 +58,7 @@ class World:
             self.calls[f"settle {type(settlement).__name__}"] += 1
         self.calls["claim" if fresh else "claim again"] += claim is not None
         with self._step("exchange", settlements, claim):
-            expected: Exchanged = self.oracle.exchange(settlements, claim)
+            expected = self.oracle.exchange(settlements, claim)
             for kind, adapter in self.adapters.items():
                 got = adapter.exchange(settlements, claim)
                 bound = expected.next_in_ms
@@ -76,6 +78,13 @@ class World:
             expected = whole(self.oracle, queue, state, limit)
             for kind, adapter in self.adapters.items():
                 compare(kind, whole(adapter, queue, state, limit), expected)
+
+    def pages_of_runs(self, limit: int, **filters: Any) -> None:
+        """Read a list of runs page by page, each store with its own cursors."""
+        with self._step("list_runs", limit, **filters):
+            expected = all_runs(self.oracle, limit, **filters)
+            for kind, adapter in self.adapters.items():
+                compare(kind, all_runs(adapter, limit, **filters), expected)
 
     def sleep(self, ms: int) -> None:
         """Let time pass."""
@@ -159,6 +168,11 @@ def plain(value: Any) -> Any:
             return replace(
                 value, queues=queues, schedules=tuple(sorted(value.schedules))
             )
+        case PendingWork():
+            timers, tokens = dict(value.timers), dict(value.tokens)
+            return replace(value, timers=timers, tokens=tokens)
+        case Mapping():
+            return nonzero(value)
         case list():
             return [plain(one) for one in value]
     return value
@@ -181,6 +195,19 @@ def whole(store: Store, queue: str, state: JobState, limit: int) -> list[Any]:
             return records
 
 
+def all_runs(store: Store, limit: int, **filters: Any) -> list[Any]:
+    """Return a whole list of runs, read in pages of `limit`."""
+    records: list[Any] = []
+    cursor: str | None = None
+    while True:
+        page = store.list_runs(limit=limit, cursor=cursor, **filters)
+        assert len(page.runs) <= limit
+        records += page.runs
+        cursor = page.cursor
+        if cursor is None:
+            return records
+
+
 def snapshot(store: Store) -> dict[str, Any]:
     """Return all that can be read of a store, in parts that can be compared."""
     queues = plain(store.list_queues())
@@ -196,4 +223,13 @@ def snapshot(store: Store) -> dict[str, Any]:
     parts["workers"] = plain(store.list_workers())
     for space in SPACES:
         parts[f"values of {space}"] = dict(sorted(store.list_values(space).items()))
+    runs = all_runs(store, MAX_STEP)
+    parts["runs"] = runs
+    parts["runs per status"] = plain(store.count_runs())
+    parts["overdue"] = store.list_overdue()
+    for run in runs:
+        parts[f"run {run.run_id}"] = store.load_run(run.run_id)
+        parts[f"what {run.run_id} waits for"] = plain(store.pending_work(run.run_id))
+        ref = RunRef(workflow_id=run.workflow_id)
+        parts[f"current run of {run.workflow_id}"] = store.get_run(ref)
     return parts

@@ -11,7 +11,8 @@ class JobKind(StrEnum):
     operator does to queues and jobs (cancel, remove, reschedule, promote, drain, clean,
     prune, retry, bury_unknown) passes them over or is refused (ConflictError). Jobs of
     one type in one queue are of one kind. Ids that begin as `task_job_id` makes them
-    are no plain job's. Of queries `expires_ms` holds.
+    are no plain job's. They have no `dedup_id`; of queries `expires_ms` holds. A task
+    is a job by its defaults, of the run's priority; no `max_stalls` ends it.
     """
 
     PLAIN = "plain"

@@ -125,6 +125,7 @@ class Runs(Protocol):
     def prune_runs(self, *, age_ms: int, limit: int = MAX_STEP) -> Step:
         """Delete runs that closed more than `age_ms` ago, oldest first.
 
+        Of one workflow id, those that closed in one ms go in the order of their starts.
         Jobs that are left of them go too (detached activities, queries).
         A workflow id whose newest run goes is unknown from then on.
         """

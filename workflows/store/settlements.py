@@ -56,9 +56,9 @@ class Settlement:
     `outcome` is for an activity: if this settlement ends it (a Retry does so only after
     a cancel request), the entry goes into the inbox of its run, in the same write; if
     the run is closed, the activity ends and nothing more is written. An engine-owned
-    job that ends leaves no record, whatever the settlement says, and Complete and Bury
-    are counted. A pending activity is settled with an empty token: the fence then is
-    that it is pending.
+    job that ends leaves no record, whatever the settlement says, but is counted as
+    every job is. A pending activity is settled with an empty token: the fence then is
+    that it is pending (by Complete, Retry, Bury, Cancel or Expire: others are LOST).
     """
 
     job_id: str
@@ -84,7 +84,9 @@ class Retry(Settlement):
     `spend=False` (RetryAfter, Snooze): the attempt is not counted. `linger`: the
     function still runs (a timeout in a thread): this token's place in the queue's
     concurrency and its locks stay held until `Return`, or until its lease, which
-    `renew` still extends, runs out and is swept (without a stall).
+    `renew` still extends, runs out and is swept (without a stall). Of what has no
+    place there (a workflow task, a query, an activity that is detached or pending)
+    nothing lingers.
     """
 
     failure: bytes = b""  # JSON of engine.failure.Failure; empty: none
@@ -176,8 +178,9 @@ class Commit(Settlement):
     - LOST, ALREADY: the fence, as for every settlement.
     - CONFLICT: the run is closed; or it does not have exactly `length` events; or `at`
       is before the run's `last_at` or after the store's now; or the lease is another
-      run's, or an activity's while the run has a workflow-task job (or with `retry`);
-      or the id of a new run (child, next) exists.
+      run's or a query's, or an activity's while the run has a workflow-task job (or
+      with `retry`); or the id of a new run (child, next) exists; or the next run is of
+      another workflow id.
     - AGAIN: `close` while the inbox holds entries beyond `taken` that it would drop
       (with `carry`: any that is no signal).
 

@@ -120,8 +120,19 @@ def check_commit(commit: Commit) -> None:
             raise InvalidArgumentError(msg)
     if commit.close is not None:
         check_close(commit.close)
+    _check_new_ids(commit)
     if commit.retry is not None:
         _check_retry(commit)
+
+
+def _check_new_ids(commit: Commit) -> None:
+    """Two new runs of one commit have two ids."""
+    ids = [child.run.run_id for child in commit.children]
+    if commit.close is not None and commit.close.next_run is not None:
+        ids.append(commit.close.next_run.run_id)
+    if len(ids) != len(set(ids)):
+        msg = f"two new runs with one id in a commit of run {commit.run_id!r}: {ids}"
+        raise InvalidArgumentError(msg)
 
 
 def _check_retry(commit: Commit) -> None:
@@ -146,6 +157,9 @@ def _check_activities(run_id: str, jobs: Sequence[NewJob]) -> None:
                 f"job {job.id!r} in a commit of run {run_id!r} has to be an activity "
                 f"of that run; it is {job.kind} of {job.run_id!r}"
             )
+            raise InvalidArgumentError(msg)
+        if job.dedup_id is not None:
+            msg = f"activity {job.id!r} has a dedup_id: only plain jobs have one"
             raise InvalidArgumentError(msg)
         if job.expires_ms is not None:
             msg = f"activity {job.id!r} does not expire: set its deadlines instead"

@@ -178,6 +178,8 @@ def _check_query(job: NewJob) -> None:
             f"job {job.id!r}, {job.kind} of run {job.run_id!r}: only plain jobs, "
             "without a run and deadlines, and queries of a run are enqueued"
         )
+    if job.dedup_id is not None:
+        _refuse(f"query {job.id!r} has a dedup_id: only plain jobs have one")
 
 
 def check_job(job: NewJob) -> None:

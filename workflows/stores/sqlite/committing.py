@@ -11,11 +11,12 @@ from workflows.stores.sqlite.creating import any_exists
 from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import Endings, Held
 from workflows.stores.sqlite.granting import lease_inline
-from workflows.stores.sqlite.kinds import TASK
+from workflows.stores.sqlite.kinds import ACTIVITY, TASK
 from workflows.stores.sqlite.memory import remember_settled
 from workflows.stores.sqlite.runs import Run, Runs
 from workflows.stores.sqlite.starting import start_child
 from workflows.stores.sqlite.tasks import end_task, ensure_task, find_task, renew_task
+from workflows.stores.sqlite.transaction import Transaction
 
 
 @dataclass(slots=True)
@@ -66,16 +67,23 @@ def _fits(runs: Runs, held: Held, run: Run, asked: Commit) -> bool:
         return False
     if not run.last_at <= asked.at <= tx.now:
         return False
-    task = find_task(tx, run)
-    if held.kind == TASK:
-        if task is None or task[0] != held.n:
-            return False  # it is the task of another run
-    elif held.run != run.n or task is not None or asked.retry is not None:
+    if not _may_write(tx, held, run, asked):
         return False
     new_ids = [child.run.run_id for child in asked.children]
     if asked.close is not None and asked.close.next_run is not None:
+        if asked.close.next_run.workflow_id != run.workflow_id:
+            return False
         new_ids.append(asked.close.next_run.run_id)
     return not (new_ids and any_exists(tx, new_ids))
+
+
+def _may_write(tx: Transaction, held: Held, run: Run, asked: Commit) -> bool:
+    """Return whether the lease is one that writes to this run."""
+    task = find_task(tx, run)
+    if held.kind == TASK:
+        return task is not None and task[0] == held.n
+    chains = held.kind == ACTIVITY and held.run == run.n and asked.retry is None
+    return chains and task is None
 
 
 def _would_drop(runs: Runs, run: Run, asked: Commit) -> bool:

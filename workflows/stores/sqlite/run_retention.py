@@ -9,7 +9,7 @@ MAX_EVENTS = 10 * MAX_STEP  # that one step deletes, or those of one run
 
 _OLDEST = """
 SELECT n, status, length FROM runs
-WHERE closed_at < ? AND closed_at IS NOT NULL ORDER BY closed_at, run_id LIMIT 0 + ?
+WHERE closed_at < ? AND closed_at IS NOT NULL ORDER BY closed_at, n LIMIT 0 + ?
 """
 
 

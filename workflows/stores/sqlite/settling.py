@@ -28,7 +28,7 @@ from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
 from workflows.stores.sqlite.granting import held_job
 from workflows.stores.sqlite.inbox import receive
-from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, TASK
+from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, TASK, takes_place
 from workflows.stores.sqlite.memory import (
     as_json,
     recall,
@@ -58,6 +58,11 @@ SELECT 1 FROM members WHERE NOT EXISTS (
     SELECT 1 FROM kv WHERE space = 'join' AND key = :key || ':' || i
 ) LIMIT 1
 """
+
+
+def _has_place(held: Held) -> bool:
+    """Return whether a worker holds it, and a place in the queue's concurrency."""
+    return held.token != "" and takes_place(held.kind, held.lease_until)
 
 
 class Settling:
@@ -91,7 +96,7 @@ class Settling:
         if isinstance(settlement, Return):
             return self._return(settlement)
         job = self._held.get(settlement.job_id)
-        if not settlement.token:
+        if not settlement.token and type(settlement) in _ENDS_PENDING:
             self._flush()
             job = lease_pending(self._tx, settlement.job_id)
         if job is None or job.token != settlement.token:
@@ -127,7 +132,11 @@ class Settling:
             self._superseded.append((held.id, held.settled_token))
         held.settled_token = held.token
         state = _MOVES[type(settlement)](self, held, settlement)
-        if isinstance(settlement, Retry | Bury) and settlement.linger:
+        if (
+            isinstance(settlement, Retry | Bury)
+            and settlement.linger
+            and _has_place(held)
+        ):
             self._linger(held)
         else:
             self._endings.free(held)
@@ -299,6 +308,7 @@ class Settling:
 
 
 _OWNED_ONLY = frozenset({Commit, Detach})
+_ENDS_PENDING = frozenset({Complete, Retry, Bury, Cancel, Expire})  # activities
 _LEAVES_TASK = frozenset({Retry, Release})  # a workflow task pending
 _MOVES: dict[type[Settlement], Callable[[Settling, Held, Any], JobState]] = {
     Complete: Settling._complete,  # noqa: SLF001 - the table of the class above

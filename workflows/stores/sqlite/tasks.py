@@ -9,9 +9,9 @@ from workflows.stores.sqlite.memory import remember_settled
 from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
 
-MAX_STALLS = 0  # shown, but without a meaning: a workflow task never dies
+MAX_STALLS = 3  # a job's default; without a meaning: a workflow task never dies
 
-_FIND = "SELECT n, state, attempts + stalls FROM jobs WHERE id = ?"
+_FIND = "SELECT n, state, first_started_at FROM jobs WHERE id = ?"
 _INSERT = """
 INSERT INTO jobs (n, id, queue, type, state, seq, priority, max_stalls, created_at,
                   run_at, ready_at, trace, kind)
@@ -58,9 +58,9 @@ def make_task(tx: Transaction, run: Run, delay_ms: int = 0) -> None:
     tx.total(run.task_queue, "enqueued", "enqueued")
 
 
-def find_task(tx: Transaction, run: Run) -> tuple[int, str, int] | None:
-    """Return number, state and failed runs of the task of a run, if it has one."""
-    row: tuple[int, str, int] | None = tx.execute(
+def find_task(tx: Transaction, run: Run) -> tuple[int, str, int | None] | None:
+    """Return number, state and first start of the task of a run, if it has one."""
+    row: tuple[int, str, int | None] | None = tx.execute(
         _FIND, (task_job_id(run.run_id),)
     ).fetchone()
     return row
@@ -76,9 +76,8 @@ def ensure_task(tx: Transaction, run: Run) -> None:
     if task is None:
         make_task(tx, run)
         return
-    n, state, failures = task
-    first = run.ends_early and run.length == 1 and not failures
-    if first and state == JobState.DELAYED:
+    n, state, started_at = task
+    if run.ends_early and state == JobState.DELAYED and started_at is None:
         tx.execute(_MAKE_DUE, (tx.now, tx.next_seq(), n))
         tx.moved(run.task_queue, JobState.DELAYED, JobState.WAITING)
 

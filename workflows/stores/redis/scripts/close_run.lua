@@ -1,6 +1,6 @@
 -- close_run: close an open run from outside.
 -- needs: core batch job leave accept value lease
--- runs: run inbox task timer activity start close
+-- runs: run inbox task timer activity drop start close
 --
 -- ARGV   now, request id, workflow, run or nil, first run or nil, end (lib/close.lua)
 -- Reply  {'closed' | 'missing' | 'conflict' | 'taken', run or nil}

@@ -13,9 +13,12 @@ local runs = engine()
 local before = '(' .. string.format('%d', now - age)
 
 local function delete_job(id)
-  if not leave_pending(id) then
-    drop_lease(read_lease(id))
+  local queue, _, kind = leave_pending(id)
+  if queue then
+    runs.remove(id, kind, now)
+    return
   end
+  drop_lease(read_lease(id))
   call('DEL', job_key(id))
   zrem(prefix .. 'overdue', 'a' .. id)
 end

@@ -1,6 +1,6 @@
 -- start_run: create a run, or use or refuse the one that is there.
 -- needs: core batch job leave accept value lease
--- runs: run inbox task timer activity start close
+-- runs: run inbox task timer activity drop start close
 --
 -- ARGV   now, request id, run (lib/start.lua), reuse, conflict, terminate (lib/close.lua) or
 --        nil, signal {kind, data} or nil

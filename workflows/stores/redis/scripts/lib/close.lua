@@ -1,5 +1,5 @@
 -- close: the end of a run.
--- needs: core batch job leave accept value lease run inbox task timer activity start
+-- needs: core batch job leave accept value lease run inbox task timer activity drop start
 --
 -- An end is the array {status, events, outcome, jobs, next run, carry?}.
 
@@ -18,13 +18,11 @@ local function remove_task(run, now)
 end
 
 -- Remove what is pending, ask what runs to stop.
-local function stop_activities(run)
+local function stop_activities(run, now)
   flush_sets()
   for _, id in ipairs(call('ZRANGE', runs.activities_key(run.id), 0, -1)) do
     if leave_pending(id) then
-      zrem(runs.activities_key(run.id), id)
-      zrem(prefix .. 'overdue', 'a' .. id)
-      call('DEL', job_key(id))
+      runs.remove(id, 'a', now)
     else
       call('HSET', job_key(id), 'cancel', 1)
     end
@@ -45,7 +43,7 @@ function runs.close(run, ending, held, now)
     remove_task(run, now)
   end
   runs.cancel_all_timers(run)
-  stop_activities(run)
+  stop_activities(run, now)
   if outcome and run.parent then
     runs.receive(runs.get(run.parent), outcome, now)
   end

@@ -1,6 +1,6 @@
 -- commit: the result of one workflow task, checked whole and then written whole.
 -- needs: core batch job leave accept value lease queue settle grant
--- runs: run inbox task timer activity start close
+-- runs: run inbox task timer activity drop start close
 --
 -- A commit is a settlement (lib/settle.lua) with, after its outcome: run, length, at,
 -- taken, events, timers {key, due_at, kind, data}, keys of timers to cancel, activities
@@ -36,11 +36,15 @@ local function takes_ids(c)
   return c.ending and c.ending[5] and runs.exists(c.ending[5][2])
 end
 
+local function strays(run, c)
+  return c.ending and c.ending[5] and c.ending[5][1] ~= run.workflow
+end
+
 -- Why nothing can be written, or nil.
 local function refusal(run, job, c, now)
   if not runs.is_open(run) or call('LLEN', prefix .. 'events:' .. run.id) ~= c.length
     or c.at < tonumber(run.last) or c.at > now
-    or not may_write(run, job, c) or takes_ids(c) then
+    or not may_write(run, job, c) or takes_ids(c) or strays(run, c) then
     return 'conflict'
   elseif c.ending and runs.would_drop(run, c.taken, c.ending[6]) then
     return 'again'
@@ -59,9 +63,7 @@ local function cancel_activity(run, wish, now)
     return
   end
   leave_pending(id)
-  zrem(runs.activities_key(run.id), id)
-  zrem(prefix .. 'overdue', 'a' .. id)
-  call('DEL', job_key(id))
+  runs.remove(id, 'a', now)
   runs.add(run, wish[2], now)
 end
 

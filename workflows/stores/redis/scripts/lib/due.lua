@@ -33,7 +33,7 @@ local function expire_due(now, limit)
   for _, id in ipairs(ids) do
     local queue, dedup, kind = leave_pending(id)
     if kind then
-      engine().expire(id, queue, dedup, kind, now)
+      engine().remove(id, kind, now)
     else
       end_job(id, queue, dedup, 'expired', now)
     end

@@ -17,9 +17,9 @@ function runs.seize(id, now)
   return job
 end
 
--- Whether a pending activity was settled before.
+-- Whether an activity was settled while it was pending.
 function runs.was_seized(id, now)
-  return recall(prefix .. 'ended:' .. id, now) ~= nil
+  return recall(prefix .. 'seized:' .. id, now) ~= nil
 end
 
 -- A settlement moved the job of an open run; if it ended, its outcome is told. Returns

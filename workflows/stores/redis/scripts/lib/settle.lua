@@ -48,8 +48,9 @@ function kinds.complete(job, item, now)
   return 'completed'
 end
 
+-- Only what has a place lingers: a plain job or an activity that a worker holds.
 local function let_go(job, lingers)
-  if lingers and job.kind ~= 'd' then
+  if lingers and job.token ~= '' and (not job.kind or job.kind == 'a') then
     linger(job)
   else
     drop_lease(job)
@@ -88,6 +89,9 @@ function kinds.retry(job, item, now)
   end
   if job.kind then
     engine().pend(job, due or now)
+  end
+  if job.token == '' then
+    engine().remember_seized(id, now)
   end
   return state
 end
@@ -201,6 +205,9 @@ local function verdict(job, token, now)
   return call('SISMEMBER', prefix .. 'done:' .. token, job.id) == 1 and ALREADY or LOST
 end
 
+-- What settles a pending activity, without a token.
+local ENDS_PENDING = { complete = 1, retry = 1, bury = 1, cancel = 1, expire = 1 }
+
 -- Apply one settlement: 'lost', 'already', or the state that the job is in now ('' if
 -- its record is gone).
 local function settle(item, now)
@@ -215,7 +222,12 @@ local function settle(item, now)
     follow_up(item, now)
     return state
   end
-  local job = token ~= '' and read_lease(id) or engine().seize(id, now)
+  local job = { id = id }
+  if token ~= '' then
+    job = read_lease(id)
+  elseif ENDS_PENDING[kind] then
+    job = engine().seize(id, now)
+  end
   if job.state ~= 'active' or job.token ~= token then
     local reason = verdict(job, token, now)
     if reason == ALREADY and kind == 'commit' and item[19] then

@@ -33,19 +33,14 @@ end
 
 -- Fire due timers, in order of (due time, run, key). Returns how many.
 function runs.fire(due, now)
-  local fired = {}
   for _, member in ipairs(due) do
     local zero = member:find('\0', 1, true)
     local id, key = member:sub(1, zero - 1), member:sub(zero + 1)
     local run, entry = runs.get(id), call('HGET', timer_key(id), key)
     local size, rest = entry:match('^(%d+) (.*)$')
-    runs.add(run, { rest:sub(1, size), rest:sub(size + 1) }, now)
     call('HDEL', timer_key(id), key)
     call('ZREM', timers, member)
-    fired[id] = run
-  end
-  for _, run in pairs(fired) do
-    runs.ensure_task(run, now)
+    runs.receive(run, { rest:sub(1, size), rest:sub(size + 1) }, now)
   end
   return #due
 end
