@@ -121,10 +121,11 @@ class Consumer:
         *,
         count: int,
         grace: float,
+        app: str,
     ) -> None:
         self.number = number
         argv = [
-            *(sys.executable, "-m", "huey.bin.huey_consumer", "tests.chaos.app.huey"),
+            *(sys.executable, "-m", "huey.bin.huey_consumer", f"{app}.huey"),
             *("-w", str(count), "-k", workers, "-q", "-g", "TERM", "-t", str(grace)),
             *("-c", "1"),
         ]
@@ -187,8 +188,9 @@ class Producer:
         seed: int,
         longest_ms: int = 100,
         mixed: bool = True,
+        module: str = "tests.chaos.producer",
     ) -> None:
-        argv = [sys.executable, "-m", "tests.chaos.producer", name, str(seed)]
+        argv = [sys.executable, "-m", module, name, str(seed)]
         argv += [str(longest_ms), "mixed" if mixed else "good"]
         with (folder / f"producer-{name}.log").open("ab") as log:
             self._process = subprocess.Popen(

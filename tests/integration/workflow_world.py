@@ -293,29 +293,8 @@ class World:
 
     def _tell(self, store: Store, point: Point) -> Told:
         evidence = flow_checker.gather(
-            self.acks, self.steps, dump(store), [*self.faults]
+            self.acks, self.steps, flow_client.dump(store), [*self.faults]
         )
         findings = flow_checker.check(evidence)
         story = flow_checker.report(evidence, findings)
         return Told(findings, [*point.writes], point.died, story)
-
-
-def dump(store: Store) -> Sequence[Line]:
-    """Return a line per run, and one of the store."""
-    lines: list[Line] = []
-    cursor: str | None = None
-    while True:
-        page = store.list_runs(cursor=cursor)
-        lines += [
-            {
-                "flow": run.workflow_id,
-                "run": run.run_id,
-                "status": run.status.value,
-                "result": flow_client.result_of(store, run),
-            }
-            for run in page.runs
-        ]
-        if (cursor := page.cursor) is None:
-            break
-    counts = {status.value: count for status, count in store.count_runs().items()}
-    return [*lines, {"counts": counts, "fsck": store.fsck()}]
