@@ -147,6 +147,13 @@ class Consumer:
         except ProcessLookupError:
             pass
 
+    def freeze(self) -> None:
+        """SIGSTOP the whole group, and wait until every process of it stands still."""
+        self.send(signal.SIGSTOP)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and _moving(self._process.pid):
+            time.sleep(0.001)
+
     def kill(self) -> None:
         """SIGKILL the whole group, and wait until it is gone."""
         self.send(signal.SIGKILL)
@@ -174,6 +181,25 @@ class Consumer:
     def ended(self) -> bool:
         """Whether its main process is gone."""
         return self._process.poll() is not None
+
+
+def _moving(group: int) -> bool:
+    """Whether a thread of a process group is not stopped."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(_stat(stat)[2]) != group:
+                continue
+            threads = [*stat.parent.glob("task/*/stat")]
+            if any(_stat(thread)[0] not in "TZ" for thread in threads):
+                return True
+        except OSError:
+            continue  # it ended
+    return False
+
+
+def _stat(path: Path) -> list[str]:
+    """Return a process's state, parent and group, and what else Linux tells."""
+    return path.read_text().rpartition(")")[2].split()
 
 
 class Producer:

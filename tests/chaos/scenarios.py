@@ -167,7 +167,7 @@ def _freeze(act: Stage, feed: Feed, consumer: Consumer) -> None:
     act.fault("stop", consumer)
     while True:
         _until_busy(act, feed, consumer)
-        consumer.send(signal.SIGSTOP)
+        consumer.freeze()
         if not act.medium.blocked():
             return
         consumer.send(signal.SIGCONT)
