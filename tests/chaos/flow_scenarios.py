@@ -18,7 +18,7 @@ from workflows.exceptions import StoreError
 from workflows.store import RunStatus, StoreOptions
 from workflows.stores import open_store
 
-STORES = ("sqlite",)  # those that keep runs
+STORES = ("sqlite", "valkey")  # those that keep runs
 LOOK_S = 0.1
 
 
