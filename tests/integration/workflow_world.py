@@ -138,10 +138,14 @@ class Life:
     """One worker process, from its start to its death."""
 
     def __init__(
-        self, store: Store, loop: asyncio.AbstractEventLoop, mode: Mode
+        self,
+        store: Store,
+        loop: asyncio.AbstractEventLoop,
+        mode: Mode,
+        registry: Registry | None = None,
     ) -> None:
         self._store = store
-        registry = Registry(flows.WORKFLOWS, flows.ACTIVITIES)
+        registry = registry or Registry(flows.WORKFLOWS, flows.ACTIVITIES)
         self._worker = make_worker(
             WorkerParts(
                 store=store,
