@@ -12,11 +12,11 @@ import argparse
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.chaos import checker
+from tests.chaos.flow_scenarios import FLOW_SCENARIOS, STORES, FlowOutcome
 from tests.chaos.places import CELLS, Cell
 from tests.chaos.scenarios import (
     FULL,
@@ -29,7 +29,15 @@ from tests.chaos.scenarios import (
 from tests.chaos.stage import Settings, StageError
 
 Play = tuple[str, Cell]
-SABOTAGE: tuple[tuple[str, str], ...] = (("sweep", "storm"), ("fence", "zombie"))
+Played = Outcome | FlowOutcome
+ALL: Mapping[str, Callable[[Cell, Settings, Size], Played]] = {
+    **SCENARIOS,
+    **FLOW_SCENARIOS,
+}
+EVERYWHERE = frozenset({"storm", "flows"})  # also in the short form
+SABOTAGE: tuple[tuple[str, str], ...] = (
+    *(("sweep", "storm"), ("fence", "zombie"), ("fence", "flow-zombie")),
+)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -39,7 +47,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     size.add_argument("--full", action="store_true")
     cells = [str(cell) for cell in CELLS]
     parser.add_argument("--cell", nargs="+", choices=cells, metavar="CELL")
-    parser.add_argument("--only", nargs="+", choices=[*SCENARIOS], metavar="SCENARIO")
+    parser.add_argument("--only", nargs="+", choices=[*ALL], metavar="SCENARIO")
     parser.add_argument("--sabotage", choices=["fence", "sweep"], default="")
     parser.add_argument("--keep", type=Path, help="keep all files in this folder")
     return parser.parse_args(arguments)
@@ -53,25 +61,32 @@ def _plays(options: argparse.Namespace) -> Iterator[Play]:
     """
     chosen = [cell for cell in CELLS if not options.cell or str(cell) in options.cell]
     turn = itertools.cycle(["thread", "process"])
-    for name in SCENARIOS:
+    for name in ALL:
         if options.only and name not in options.only:
             continue
         first = next(turn)
         for cell in chosen:
-            if name in VALKEY_ONLY and cell.store != "valkey":
+            if not _plays_in(name, cell):
                 continue
-            reduced = options.short and name != "storm" and not options.cell
+            reduced = options.short and name not in EVERYWHERE and not options.cell
             second = (cell.workers == first) != (cell.store == "valkey")
             if not reduced or second:
                 yield name, cell
 
 
-def _play(name: str, cell: Cell, settings: Settings, size: Size) -> Outcome | None:
+def _plays_in(name: str, cell: Cell) -> bool:
+    """Whether a scenario can be played in a cell."""
+    if name in FLOW_SCENARIOS:
+        return cell.store in STORES
+    return name not in VALKEY_ONLY or cell.store == "valkey"
+
+
+def _play(name: str, cell: Cell, settings: Settings, size: Size) -> Played | None:
     """Play one scenario and say how it went; None if it could not be played."""
     begin = time.monotonic()
-    title = f"{name:<8} {cell!s:<15}"
+    title = f"{name:<11} {cell!s:<15}"
     try:
-        outcome = SCENARIOS[name](cell, settings, size)
+        outcome = ALL[name](cell, settings, size)
     except StageError as error:
         print(f"{title} NOT PLAYED: {error}", flush=True)
         return None
@@ -86,6 +101,8 @@ def _prove(cells: Sequence[Cell], settings: Settings) -> int:
     """Switch each protection off; return how often the checker did not notice."""
     unnoticed = 0
     for (mode, name), cell in itertools.product(SABOTAGE, cells):
+        if not _plays_in(name, cell):
+            continue
         broken = replace(settings, sabotage=mode)
         outcome = _play(name, cell, broken, replace(SHORT, zombies=0))
         noticed = outcome is None or bool(outcome.findings)
@@ -106,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
         if outcome is None or outcome.findings:
             failed += 1
         if outcome and outcome.findings:
-            print(checker.report(outcome.evidence, outcome.findings), flush=True)
+            print(outcome.report(), flush=True)
     if not options.sabotage and not options.only:
         cells = [cell for cell in CELLS if cell.workers == "thread"]
         failed += _prove(cells if options.full else cells[:1], settings)

@@ -130,7 +130,11 @@ def _check_report(
 def _check_step(
     evidence: Evidence, flow: str, name: str, token: str
 ) -> Iterator[Finding]:
-    """The result is of the last attempt, which had its effect."""
+    """The result is of the last attempt, which had its effect.
+
+    The last is the one that holds the newest lease: a process that was stopped may
+    begin an older one late, and will not be heard.
+    """
     lines = evidence.steps.get(f"{flow}/{name}", [])
     starts = [line for line in lines if line["e"] == "start"]
     effects = {line["run"] for line in lines if line["e"] == "effect"}
@@ -145,10 +149,14 @@ def _check_step(
             return
     if token not in effects:
         yield Finding("no effect", flow, f"the result of {name} is of no effect")
-    last = max(starts, key=lambda line: int(line["at"]), default=None)
+    last = max(starts, key=_lease_order, default=None)
     if last is not None and last["run"] != token:
         detail = f"the result of {name} is not of its last attempt {last['run']}"
         yield Finding("late write accepted", flow, detail)
+
+
+def _lease_order(line: Line) -> tuple[int, int]:
+    return int(line["attempt"]), int(line["at"])
 
 
 def _check_attempts(evidence: Evidence) -> Iterator[Finding]:

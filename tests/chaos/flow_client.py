@@ -6,6 +6,7 @@ Everything may be said again, with the same ids, until it was acknowledged.
 from typing import Any
 
 from tests.chaos.flows import QUEUE, Plan
+from tests.chaos.ledger import Line
 from workflows.converter import DataConverter, payload_from_json, payload_to_json
 from workflows.engine import inbox
 from workflows.engine.history import decode_event
@@ -63,6 +64,27 @@ def result_of(store: Store, run: RunRecord) -> Any:
     last = decode_event(store.read_history(run.run_id, start=run.length)[0])
     payload = last.attributes["result"]["payloads"][0]
     return _converter.from_payload(payload_from_json(payload))
+
+
+def dump(store: Store) -> list[Line]:
+    """Return a line per run, and one of the store."""
+    lines: list[Line] = []
+    cursor: str | None = None
+    while True:
+        page = store.list_runs(cursor=cursor)
+        lines += [
+            {
+                "flow": run.workflow_id,
+                "run": run.run_id,
+                "status": run.status.value,
+                "result": result_of(store, run),
+            }
+            for run in page.runs
+        ]
+        if (cursor := page.cursor) is None:
+            break
+    counts = {status.value: count for status, count in store.count_runs().items()}
+    return [*lines, {"counts": counts, "fsck": store.fsck()}]
 
 
 def _payload(value: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class _Attempt:
     def __init__(self, work: Work) -> None:
         self.token = secrets.token_hex(8)
         self._id = f"{work.flow}/{work.step}"
-        self.note("start")
+        self.note("start", attempt=activity.info().attempt)
 
     def note(self, event: str, **more: Any) -> None:
         here.journal.add(e=event, id=self._id, run=self.token, **here.marks, **more)

@@ -121,10 +121,11 @@ class Consumer:
         *,
         count: int,
         grace: float,
+        app: str,
     ) -> None:
         self.number = number
         argv = [
-            *(sys.executable, "-m", "huey.bin.huey_consumer", "tests.chaos.app.huey"),
+            *(sys.executable, "-m", "huey.bin.huey_consumer", f"{app}.huey"),
             *("-w", str(count), "-k", workers, "-q", "-g", "TERM", "-t", str(grace)),
             *("-c", "1"),
         ]
@@ -145,6 +146,13 @@ class Consumer:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             pass
+
+    def freeze(self) -> None:
+        """SIGSTOP the whole group, and wait until every process of it stands still."""
+        self.send(signal.SIGSTOP)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and _moving(self._process.pid):
+            time.sleep(0.001)
 
     def kill(self) -> None:
         """SIGKILL the whole group, and wait until it is gone."""
@@ -175,6 +183,25 @@ class Consumer:
         return self._process.poll() is not None
 
 
+def _moving(group: int) -> bool:
+    """Whether a thread of a process group is not stopped."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(_stat(stat)[2]) != group:
+                continue
+            threads = [*stat.parent.glob("task/*/stat")]
+            if any(_stat(thread)[0] not in "TZ" for thread in threads):
+                return True
+        except OSError:
+            continue  # it ended
+    return False
+
+
+def _stat(path: Path) -> list[str]:
+    """Return a process's state, parent and group, and what else Linux tells."""
+    return path.read_text().rpartition(")")[2].split()
+
+
 class Producer:
     """A producer process."""
 
@@ -187,8 +214,9 @@ class Producer:
         seed: int,
         longest_ms: int = 100,
         mixed: bool = True,
+        module: str = "tests.chaos.producer",
     ) -> None:
-        argv = [sys.executable, "-m", "tests.chaos.producer", name, str(seed)]
+        argv = [sys.executable, "-m", module, name, str(seed)]
         argv += [str(longest_ms), "mixed" if mixed else "good"]
         with (folder / f"producer-{name}.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tests.chaos import checker
 from tests.chaos.checker import Evidence, Finding
@@ -13,6 +14,7 @@ from tests.chaos.places import Cell, Consumer, Valkey
 from tests.chaos.stage import QUEUE, Settings, Stage, StageError, stage
 from workflows.engine.states import JobState
 
+BACKLOG = 80
 LEASED = 4  # jobs that run at the moment of a kill, at least
 
 
@@ -21,13 +23,14 @@ class Size:
     """How much of everything."""
 
     jobs: int
+    flows: int
     kills: int
     zombies: int
     rounds: int
 
 
-SHORT = Size(jobs=250, kills=5, zombies=1, rounds=3)
-FULL = Size(jobs=2_000, kills=25, zombies=4, rounds=10)
+SHORT = Size(jobs=250, flows=60, kills=5, zombies=1, rounds=3)
+FULL = Size(jobs=2_000, flows=300, kills=25, zombies=4, rounds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Outcome:
     findings: list[Finding]
     evidence: Evidence
 
+    def report(self) -> str:
+        """Return what was broken, with the stories of the first few jobs."""
+        return checker.report(self.evidence, self.findings)
+
 
 def _conclude(act: Stage, done: str, extra: Iterable[Finding] = ()) -> Outcome:
     """Dump the store, and check."""
@@ -47,13 +54,20 @@ def _conclude(act: Stage, done: str, extra: Iterable[Finding] = ()) -> Outcome:
     return Outcome(f"{len(evidence.kinds)} jobs, {done}", findings, evidence)
 
 
-def _finish(act: Stage, timeout: float = 60.0) -> None:
+def finish(act: Stage, timeout: float = 60.0) -> None:
     """Let the producers end and a last, unharmed generation do the rest."""
     for producer in act.producers:
         producer.finish(timeout)
     if all(consumer.ended for consumer in act.consumers):
         act.consumer()
     act.settle_down(timeout)
+
+
+class Feed(Protocol):
+    """Gives work."""
+
+    def keep(self) -> None:
+        """See to it that there is enough to do."""
 
 
 # -- the kill storm --------------------------------------------------------------------
@@ -69,11 +83,11 @@ def storm(cell: Cell, settings: Settings, size: Size) -> Outcome:
             consumer = act.consumer()
             if zombies < size.zombies and kills * size.zombies >= zombies * size.kills:
                 zombies += 1
-                _haunt(act, feed, consumer)
+                haunt(act, feed, consumer)
                 continue
-            kills += _kill_at_work(act, feed, consumer, rng)
+            kills += kill_at_work(act, feed, consumer, rng)
         feed.rest()
-        _finish(act, 90)
+        finish(act, 90)
         return _conclude(act, f"{kills} kills, {zombies} zombies")
 
 
@@ -86,9 +100,9 @@ class _Feed:
         self._ordered = 0
         self._producers = [act.producer(longest_ms=longest_ms) for _ in range(2)]
 
-    def keep(self, backlog: int = 80) -> None:
-        """Order more if fewer than `backlog` jobs may be waiting."""
-        if self._ordered - len(self._act.effects) < backlog:
+    def keep(self) -> None:
+        """Order more if fewer than BACKLOG jobs may be waiting."""
+        if self._ordered - len(self._act.effects) < BACKLOG:
             self.order(20)
 
     def order(self, count: int) -> None:
@@ -103,7 +117,7 @@ class _Feed:
             self.order(self._left + self._left % 2)
 
 
-def _until_busy(act: Stage, feed: _Feed, consumer: Consumer) -> None:
+def _until_busy(act: Stage, feed: Feed, consumer: Consumer) -> None:
     """Wait until a generation has run a while and works on enough jobs."""
 
     def busy() -> bool:
@@ -116,9 +130,7 @@ def _until_busy(act: Stage, feed: _Feed, consumer: Consumer) -> None:
     act.until(f"fewer than {LEASED} jobs running", busy, 30)
 
 
-def _kill_at_work(
-    act: Stage, feed: _Feed, consumer: Consumer, rng: random.Random
-) -> int:
+def kill_at_work(act: Stage, feed: Feed, consumer: Consumer, rng: random.Random) -> int:
     """Kill a generation at work; return 1 if it held enough leases when it died.
 
     A job that was started and whose end is not in the ledger when the process is
@@ -132,7 +144,7 @@ def _kill_at_work(
     return int(len(act.running(consumer)) >= LEASED)
 
 
-def _haunt(act: Stage, feed: _Feed, consumer: Consumer) -> None:
+def haunt(act: Stage, feed: Feed, consumer: Consumer) -> None:
     """Stop a generation beyond its leases while another works; then let it go on."""
     _freeze(act, feed, consumer)
     held = set(act.running(consumer))
@@ -146,7 +158,7 @@ def _haunt(act: Stage, feed: _Feed, consumer: Consumer) -> None:
         generation.kill()
 
 
-def _freeze(act: Stage, feed: _Feed, consumer: Consumer) -> None:
+def _freeze(act: Stage, feed: Feed, consumer: Consumer) -> None:
     """Stop a generation at work, at a moment in which it holds no lock of the file.
 
     Who is stopped inside a SQLite transaction stops everybody: nothing is lost by
@@ -155,13 +167,13 @@ def _freeze(act: Stage, feed: _Feed, consumer: Consumer) -> None:
     act.fault("stop", consumer)
     while True:
         _until_busy(act, feed, consumer)
-        consumer.send(signal.SIGSTOP)
+        consumer.freeze()
         if not act.medium.blocked():
             return
         consumer.send(signal.SIGCONT)
 
 
-def _until_reclaimed(act: Stage, feed: _Feed, other: Consumer, held: set[str]) -> None:
+def _until_reclaimed(act: Stage, feed: Feed, other: Consumer, held: set[str]) -> None:
     """Wait until the other generation runs a job that the stopped one holds."""
 
     def taken() -> bool:
@@ -185,7 +197,7 @@ def outage(cell: Cell, settings: Settings, size: Size) -> Outcome:
             act.fault("store stopped")
             act.medium.outage(settings.lease * 1.6)
         feed.rest()
-        _finish(act)
+        finish(act)
         return _conclude(act, "2 outages", _twice(act))
 
 
@@ -200,7 +212,7 @@ def restart(cell: Cell, settings: Settings, size: Size) -> Outcome:
             act.fault("store killed")
             act.medium.restart(0.1 if turn % 2 else settings.lease * 1.6)
         feed.rest()
-        _finish(act)
+        finish(act)
         return _conclude(act, f"{size.rounds} restarts", _twice(act))
 
 
@@ -222,9 +234,9 @@ def zombie(cell: Cell, settings: Settings, size: Size) -> Outcome:
     with stage(cell, settings, "zombie") as act:
         feed = _Feed(act, size.jobs // 4, longest_ms=500)  # so that runs overlap
         for _ in range(size.zombies + 1):
-            _haunt(act, feed, act.consumer())
+            haunt(act, feed, act.consumer())
         feed.rest()
-        _finish(act)
+        finish(act)
         return _conclude(act, f"{size.zombies + 1} zombies")
 
 
@@ -240,7 +252,7 @@ def stop(cell: Cell, settings: Settings, size: Size) -> Outcome:
             time.sleep(rng.uniform(0, 0.3))
             findings += _terminate(act, consumer)
         feed.rest()
-        _finish(act)
+        finish(act)
         outcome = _conclude(act, f"{size.rounds} stops", findings)
         return Outcome(
             outcome.done,
@@ -292,7 +304,7 @@ def cut_off(cell: Cell, settings: Settings, size: Size) -> Outcome:
                 for finding in _terminate(act, consumer)
                 if finding.what != "ugly stop"
             ]
-        _finish(act)
+        finish(act)
         return _conclude(act, "2 stops with too little grace", findings)
 
 

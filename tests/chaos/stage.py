@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.chaos import ledger
 from tests.chaos.ledger import Ledger, Tail
@@ -42,6 +43,9 @@ class Settings:
 
 class Stage:
     """The running parts, and what the ledgers say so far."""
+
+    app = "tests.chaos.app"
+    producers_module = "tests.chaos.producer"
 
     def __init__(
         self, cell: Cell, folder: Path, store: SqliteFile | Valkey, settings: Settings
@@ -85,6 +89,7 @@ class Stage:
             self.folder,
             count=self.settings.workers,
             grace=self.settings.grace,
+            app=self.app,
         )
         self.consumers.append(consumer)
         return consumer
@@ -99,6 +104,7 @@ class Stage:
             seed=number,
             longest_ms=longest_ms,
             mixed=mixed,
+            module=self.producers_module,
         )
         self.producers.append(producer)
         return producer
@@ -123,7 +129,7 @@ class Stage:
     def look(self) -> None:
         """Read what is new."""
         for line in self._acks.new():
-            self.acked[line["id"]] = line["kind"]
+            self.acked[line["id"]] = line.get("kind", "")
         for line in self._runs.new():
             if line["e"] == "start":
                 self._open[line["gen"]].add(line["id"])
@@ -227,14 +233,24 @@ def _plain(record: JobRecord) -> dict[str, object]:
     }
 
 
+S = TypeVar("S", bound=Stage)
+
+
 @contextmanager
 def stage(cell: Cell, settings: Settings, name: str) -> Iterator[Stage]:
     """Make the place for a run of one scenario in one cell."""
+    with stage_of(Stage, cell, settings, name) as made:
+        yield made
+
+
+@contextmanager
+def stage_of(kind: type[S], cell: Cell, settings: Settings, name: str) -> Iterator[S]:
+    """Make a place of a kind."""
     with (
         scratch(settings.keep, f"{name}-{cell}{settings.sabotage}") as folder,
         medium(cell, folder) as store,
     ):
-        made = Stage(cell, folder, store, settings)
+        made = kind(cell, folder, store, settings)
         try:
             yield made
         finally:

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos import flows
 from tests.chaos.flows import KINDS
 from tests.integration.workflow_world import Mode, Point, Told, World, event_loop
-from workflows.runtime import workflow_tasks
+from workflows.runtime import workflow_tasks, workflow_worker
 from workflows.runtime.lease import MS
 
 MODES = (Mode(), Mode(inline=False))  # a death empties the cache anyway
@@ -61,7 +61,8 @@ class Stage:
         folder = self._folder / str(self._played)
         folder.mkdir()
         world = World(kind, folder, loop, mode)
-        self._patch.setattr(workflow_tasks, "boot_ns", lambda: world.clock.now * MS)
+        for module in (workflow_tasks, workflow_worker):
+            self._patch.setattr(module, "boot_ns", lambda: world.clock.now * MS)
         return world.play(point)
 
 

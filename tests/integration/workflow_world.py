@@ -138,10 +138,14 @@ class Life:
     """One worker process, from its start to its death."""
 
     def __init__(
-        self, store: Store, loop: asyncio.AbstractEventLoop, mode: Mode
+        self,
+        store: Store,
+        loop: asyncio.AbstractEventLoop,
+        mode: Mode,
+        registry: Registry | None = None,
     ) -> None:
         self._store = store
-        registry = Registry(flows.WORKFLOWS, flows.ACTIVITIES)
+        registry = registry or Registry(flows.WORKFLOWS, flows.ACTIVITIES)
         self._worker = make_worker(
             WorkerParts(
                 store=store,
@@ -293,29 +297,8 @@ class World:
 
     def _tell(self, store: Store, point: Point) -> Told:
         evidence = flow_checker.gather(
-            self.acks, self.steps, dump(store), [*self.faults]
+            self.acks, self.steps, flow_client.dump(store), [*self.faults]
         )
         findings = flow_checker.check(evidence)
         story = flow_checker.report(evidence, findings)
         return Told(findings, [*point.writes], point.died, story)
-
-
-def dump(store: Store) -> Sequence[Line]:
-    """Return a line per run, and one of the store."""
-    lines: list[Line] = []
-    cursor: str | None = None
-    while True:
-        page = store.list_runs(cursor=cursor)
-        lines += [
-            {
-                "flow": run.workflow_id,
-                "run": run.run_id,
-                "status": run.status.value,
-                "result": flow_client.result_of(store, run),
-            }
-            for run in page.runs
-        ]
-        if (cursor := page.cursor) is None:
-            break
-    counts = {status.value: count for status, count in store.count_runs().items()}
-    return [*lines, {"counts": counts, "fsck": store.fsck()}]

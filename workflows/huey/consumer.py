@@ -182,6 +182,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
                 huey.workflows,
                 threads=2 if self.forks else self.workers,
                 lease_ms=huey.lease_ms,
+                sweep_interval_ms=huey.sweep_interval_ms,
                 namespace=huey.name,
             )
             self._workflows.start()

@@ -70,6 +70,7 @@ class WorkflowHosts:
         *,
         threads: int,
         lease_ms: int,
+        sweep_interval_ms: int,
         namespace: str,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -96,6 +97,7 @@ class WorkflowHosts:
                         workflow_threads=max(2, min(threads, 8)),
                         activity_threads=max(2, threads),
                         lease_ms=lease_ms,
+                        sweep_interval_ms=sweep_interval_ms,
                     ),
                 )
             )

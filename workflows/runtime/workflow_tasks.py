@@ -37,6 +37,7 @@ from workflows.store import (
     InlineLease,
     LeasedJob,
     LoadedRun,
+    Release,
     RunRecord,
     RunStatus,
     SettleStatus,
@@ -88,13 +89,15 @@ class Fence:
 class Taken:
     """A commit that was written: an activity leased inline, and the store's time then.
 
-    `now` at boot time `at_ns` is how the next task of a chain estimates its time.
+    `now` at boot time `at_ns` is how the next task of a chain estimates its time. The
+    lease counts from `sent_ns`, before the write: the answer may have come late.
     """
 
     run_id: str
     inline: LeasedJob | None
     now: int
     at_ns: int
+    sent_ns: int
 
     @property
     def estimate(self) -> int:
@@ -125,6 +128,7 @@ def run_task(host: WorkflowHost, job: LeasedJob, *, inline: bool) -> Taken | Non
         if status is not SettleStatus.AGAIN:
             return taken
     logger.warning("workflow_task_starved run_id=%s", job.run_id)
+    host.store.exchange([Release(job_id=job.id, token=job.token, started=False)])
     return None
 
 
@@ -144,6 +148,7 @@ def chain(
             length = replay.length
             decision = replay.task([item], at=item.at, identity=host.identity)
             commit = _commit(host, replay, decision, fence, length=length, inline=True)
+            sent = boot_ns()
             answer = host.store.exchange([commit])
         except StoreError:
             slot.drop()
@@ -151,7 +156,7 @@ def chain(
         except Exception:  # noqa: BLE001 - the task that follows reports it
             slot.drop()
             return None
-        return _written(host, slot, replay, commit, answer)
+        return _written(host, slot, replay, commit, answer, sent=sent)
 
 
 # -- one round -------------------------------------------------------------------------
@@ -183,12 +188,13 @@ def _round(
         _fail(host, run, replay, fence, error, at=at, attempt=job.attempt)
         slot.drop()
         return SettleStatus.OK, None
+    sent = boot_ns()
     try:
         answer = host.store.exchange([commit])
     except BaseException:
         slot.drop()
         raise
-    taken = _written(host, slot, replay, commit, answer)
+    taken = _written(host, slot, replay, commit, answer, sent=sent)
     return answer.statuses[0], taken
 
 
@@ -244,7 +250,13 @@ def _keep_within_limits(host: WorkflowHost, slot: Slot, replay: Replay) -> None:
 
 
 def _written(
-    host: WorkflowHost, slot: Slot, replay: Replay, commit: Commit, answer: Exchanged
+    host: WorkflowHost,
+    slot: Slot,
+    replay: Replay,
+    commit: Commit,
+    answer: Exchanged,
+    *,
+    sent: int,
 ) -> Taken | None:
     """Keep the instance if its decision holds; return what the chain needs."""
     if answer.statuses[0] is not SettleStatus.OK:
@@ -255,7 +267,13 @@ def _written(
     else:
         _keep_within_limits(host, slot, replay)
     leased = next((job for job in answer.jobs if _is_inline(job, commit)), None)
-    return Taken(run_id=commit.run_id, inline=leased, now=answer.now, at_ns=boot_ns())
+    return Taken(
+        run_id=commit.run_id,
+        inline=leased,
+        now=answer.now,
+        at_ns=boot_ns(),
+        sent_ns=sent,
+    )
 
 
 def _is_inline(job: LeasedJob, commit: Commit) -> bool:

@@ -235,10 +235,14 @@ class WorkflowWorker:
         """Run a leased activity; return the task that its outcome made at once."""
         assert taken.inline is not None  # noqa: S101 - the caller asked
         job = taken.inline
-        ends = taken.at_ns + self._options.lease_ms * MS
+        ends = taken.sent_ns + self._options.lease_ms * MS
         lease = Lease(job, ends_ns=ends, granted_ns=taken.at_ns)
         lease.started = True
         self._process.hold(lease)
+        if not lease.startable(boot_ns()):  # this process stood still meanwhile
+            release = Release(job_id=job.id, token=job.token, started=False)
+            self._settle_apart(lease, Ended(release))
+            return None
         ended = self._attempt(lease, now=lambda: taken.estimate)
         settlement = ended.settlement
         gives_way = boot_ns() - begun > CHAIN_NS and self._process.threads.pressed
@@ -254,9 +258,12 @@ class WorkflowWorker:
             if after is not None:
                 self._process.let_go(lease)
                 return after
+        self._settle_apart(lease, ended)
+        return None
+
+    def _settle_apart(self, lease: Lease, ended: Ended) -> None:
         self._process.threads.settle_early(lease, ended)
         self._process.threads.flush()
-        return None
 
     def _give_back(self, lease: Lease) -> None:
         job = lease.job
