@@ -159,7 +159,7 @@ def _row(tx: Transaction, job: NewJob, n: int) -> tuple[object, ...]:
     state, ready_at = JobState.DELAYED, run_at
     if run_at is None or run_at <= now:
         state, run_at, ready_at = JobState.WAITING, None, now
-    tx.moved(job.queue, None, state)
+    tx.moved(job.queue, None, state, type_name=job.type)
     tx.total(job.queue, "enqueued", "enqueued")
     return (
         n,

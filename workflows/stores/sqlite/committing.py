@@ -154,7 +154,7 @@ def _end_lease(runs: Runs, endings: Endings, held: Held, asked: Commit) -> JobSt
 def _go_on(runs: Runs, run: Run, held: Held) -> JobState:
     """Make a new task if there is more to do."""
     if run.open and inbox.holds(runs.tx, run):
-        renew_task(runs.tx, held)
+        renew_task(runs.tx, run, held)
         return JobState.WAITING
     end_task(runs.tx, held)
     return JobState.COMPLETED

@@ -14,6 +14,7 @@ from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_HISTORY
 from workflows.stores.sqlite.deadlines import arm
 from workflows.stores.sqlite.kinds import ACTIVITY, QUERY, TASK, takes_place
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.transaction import Transaction
 
 MAX_STALL_DELAY_MS = 60_000  # of a workflow task that takes its workers down
@@ -145,7 +146,9 @@ class Endings:
     # -- moves --
 
     def free(self, held: Held) -> None:
-        """The lease's values go with it."""
+        """The lease's values go with it; one suspect fewer runs in its process."""
+        if held.stalls:
+            self._tx.told.tell(queue_topic(held.queue))
         self._freed.append((held.id, held.token))
 
     def complete(self, held: Held, result: bytes | None) -> JobState:

@@ -10,6 +10,7 @@ from workflows.store import InlineLease, JobKind, LeasedJob
 from workflows.stores.sqlite.deadlines import arm, close_at, decode
 from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, owner_run
 from workflows.stores.sqlite.memory import as_json
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.queues import lingering, read_queue, save_window
 from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
@@ -104,7 +105,9 @@ def lease_inline(tx: Transaction, run: Run, wish: InlineLease) -> LeasedJob | No
     if queue.rate_max is not None:
         queue.use_window(tx.now, 1)
         save_window(tx, queue)
-    return lease(tx, [n], wish.owner, wish.token, wish.lease_ms)[n]
+    job = lease(tx, [n], wish.owner, wish.token, wish.lease_ms)[n]
+    tx.told.withdraw(queue_topic(name, job.type))
+    return job
 
 
 def _leased(tx: Transaction, numbers: str, rows: list[Row]) -> dict[int, LeasedJob]:

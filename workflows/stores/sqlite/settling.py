@@ -35,6 +35,7 @@ from workflows.stores.sqlite.memory import (
     remember_settled,
     settled_key,
 )
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.queues import refund
 from workflows.stores.sqlite.runs import Runs
 from workflows.stores.sqlite.transaction import Transaction
@@ -263,8 +264,10 @@ class Settling:
         self._flush()
         pair = (settlement.job_id, settlement.token)
         lingered = self._tx.execute(
-            "DELETE FROM lingering WHERE job_id = ? AND token = ?", pair
-        ).rowcount
+            "DELETE FROM lingering WHERE job_id = ? AND token = ? RETURNING queue", pair
+        ).fetchall()
+        for (queue,) in lingered:
+            self._tx.told.tell(queue_topic(queue))
         if lingered:
             free_values(self._tx, [pair])
         row = self._tx.execute(

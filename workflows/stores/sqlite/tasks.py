@@ -54,7 +54,7 @@ def make_task(tx: Transaction, run: Run, delay_ms: int = 0) -> None:
             TASK,
         ),
     )
-    tx.moved(run.task_queue, None, state)
+    tx.moved(run.task_queue, None, state, type_name=run.task_type)
     tx.total(run.task_queue, "enqueued", "enqueued")
 
 
@@ -80,15 +80,20 @@ def ensure_task(tx: Transaction, run: Run) -> None:
     first = run.ends_early and run.length == 1 and not failures
     if first and state == JobState.DELAYED:
         tx.execute(_MAKE_DUE, (tx.now, tx.next_seq(), n))
-        tx.moved(run.task_queue, JobState.DELAYED, JobState.WAITING)
+        tx.moved(
+            run.task_queue,
+            JobState.DELAYED,
+            JobState.WAITING,
+            type_name=run.task_type,
+        )
 
 
-def renew_task(tx: Transaction, held: Held) -> None:
+def renew_task(tx: Transaction, run: Run, held: Held) -> None:
     """The task is done, and there is more to do: a new one in its row, waiting."""
     if held.history:
         tx.execute("DELETE FROM attempts WHERE job = ?", (held.n,))
     tx.execute(_ANEW, (tx.next_seq(), tx.now, held.token, held.n))
-    tx.moved(held.queue, None, JobState.WAITING)
+    tx.moved(held.queue, None, JobState.WAITING, type_name=run.task_type)
     tx.total(held.queue, "enqueued", "enqueued")
 
 
