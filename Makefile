@@ -56,7 +56,7 @@ property: $(VENV)/.dev
 parity: $(VENV)/.dev $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record --check
 	$(PARITY)/bin/python -m tests.parity.temporal.replay
-	$(BIN)/python -m pytest tests/parity/temporal
+	PARITY_ON_EVERY_STORE=1 $(BIN)/python -m pytest tests/parity/temporal
 
 parity-record: $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record

@@ -12,7 +12,8 @@ from api.endpoint import Endpoint
 from api.middleware import HostCheck, RequestContext
 from api.problems import PROBLEM_JSON, Code, problem_of
 from api.routes import by_path
-from workflows.client import JobClient
+from api.waits import DEFAULT_WAITS, Waits
+from workflows.client import BlockingClient, JobClient, WorkflowService
 from workflows.exceptions import StoreError
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,13 @@ def create_app(
     new_id: Callable[[], str],
     hosts: Iterable[str] = (),
     body_limits: BodyLimits | None = None,
+    workflows: BlockingClient | None = None,
+    waits: int = DEFAULT_WAITS,
 ) -> Application:
     """Return the API over a client.
 
     `new_id` makes request ids. `hosts`: names, besides localhost and any IP address,
-    under which the API may be called.
+    under which the API may be called. `waits`: how many requests may wait at once.
     """
     app: Application = falcon.App(
         middleware=[RequestContext(new_id), HostCheck(hosts)],
@@ -39,9 +42,10 @@ def create_app(
     app.req_options.media_handlers = falcon.media.Handlers({})  # `api.body` reads
     app.add_error_handler(Exception, _answer)
     app.add_error_handler(falcon.HTTPError, _answer)
-    limits, shared = body_limits or BodyLimits(), Shared()
+    limits, shared = body_limits or BodyLimits(), Shared(waits=Waits(waits))
+    workflows = workflows or BlockingClient(WorkflowService(client.store))
     for path, routes in by_path().items():
-        app.add_route(path, Endpoint(routes, client, limits, shared))
+        app.add_route(path, Endpoint(routes, client, workflows, limits, shared))
     return app
 
 

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from api.cache import Cached
-from workflows.client import JobClient
+from api.waits import DEFAULT_WAITS, Waits
+from workflows.client import BlockingClient, JobClient
 
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
 
@@ -21,6 +22,7 @@ class Shared:
 
     metrics: Cached[str] = field(default_factory=lambda: Cached(METRICS_SECONDS))
     ready: Cached[None] = field(default_factory=lambda: Cached(READY_SECONDS))
+    waits: Waits = field(default_factory=lambda: Waits(DEFAULT_WAITS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Call:
     """One checked request: ids, parameters and body are of the declared shape."""
 
     client: JobClient
+    workflows: BlockingClient
     shared: Shared
     ids: Mapping[str, str]
     query: Mapping[str, Any]

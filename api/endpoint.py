@@ -13,7 +13,7 @@ from api.call import Call, RawReply, Reply, Shared
 from api.parameters import CURSOR, path_ids, query_values
 from api.problems import Code, Problem, invalid_body
 from api.route import Route
-from workflows.client import JobClient
+from workflows.client import BlockingClient, JobClient
 from workflows.client.faults import validation_faults
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -27,10 +27,12 @@ class Endpoint:
         self,
         routes: tuple[Route, ...],
         client: JobClient,
+        workflows: BlockingClient,
         limits: BodyLimits,
         shared: Shared,
     ) -> None:
         self._client = client
+        self._workflows = workflows
         self._shared = shared
         self._limits = limits
         for route in routes:
@@ -59,6 +61,7 @@ class Endpoint:
         value = read_json(req.env, self._limits)
         return Call(
             client=self._client,
+            workflows=self._workflows,
             shared=self._shared,
             ids=checked,
             query=query,

@@ -114,6 +114,8 @@ def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
             "minimum": parameter.minimum,
             "maximum": parameter.maximum,
         }
+    elif parameter.text is not None:
+        schema = {"type": "string", "minLength": 1, "maxLength": parameter.text}
     if parameter.default is not None:
         schema["default"] = parameter.default
     return {

@@ -21,8 +21,8 @@ _CURSOR = re.compile(CURSOR_PATTERN[1:-1])
 class QueryParameter:
     """One query parameter of a route and what it accepts.
 
-    `choices` makes it an enumeration; `minimum`/`maximum` an integer; neither, a
-    cursor.
+    `choices` makes it an enumeration; `minimum`/`maximum` an integer; `text` any text
+    of at most so many characters; none of these, a cursor.
     """
 
     name: str
@@ -32,6 +32,7 @@ class QueryParameter:
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    text: int | None = None
 
     def parse(self, text: str) -> str | int:
         """Return the value. Raises Problem (400)."""
@@ -47,6 +48,11 @@ class QueryParameter:
             if not self.minimum <= int(text) <= self.maximum:
                 raise self._bad(between)
             return int(text)
+        if self.text is not None:
+            if not 1 <= len(text) <= self.text or not text.isprintable():
+                short = f"must be printable text of 1 to {self.text} characters"
+                raise self._bad(short)
+            return text
         if not _CURSOR.fullmatch(text):
             foreign = "is not a cursor of this API"
             raise self._bad(foreign)

@@ -8,6 +8,12 @@ import falcon
 import msgspec
 
 from workflows.client import Fault, InvalidJobsError
+from workflows.client.service import (
+    BusyError,
+    DeadlineError,
+    QueryFailedError,
+    QueryRejectedError,
+)
 from workflows.exceptions import (
     ConflictError,
     InvalidArgumentError,
@@ -17,6 +23,8 @@ from workflows.exceptions import (
     StoreFullError,
     StoreRefusedError,
     StoreUnavailableError,
+    WorkflowAlreadyStartedError,
+    WorkflowsError,
 )
 
 PROBLEM_JSON = "application/problem+json"
@@ -40,12 +48,17 @@ class Code(StrEnum):
     CONFLICT = "conflict"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    QUERY_REJECTED = "query_rejected"
+    ALREADY_STARTED = "already_started"
     INVALID_BODY = "invalid_body"
     INVALID_ARGUMENT = "invalid_argument"
+    QUERY_FAILED = "query_failed"
     INTERNAL_ERROR = "internal_error"
+    BUSY = "busy"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_FULL = "store_full"
     STORE_REFUSED = "store_refused"
+    QUERY_TIMEOUT = "query_timeout"
 
 
 STATUS: Mapping[Code, tuple[int, str]] = {
@@ -61,16 +74,29 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.REQUEST_TIMEOUT: (408, "Request body took too long"),
     Code.CONFLICT: (409, "State conflict"),
+    Code.QUERY_REJECTED: (409, "Query rejected"),
+    Code.ALREADY_STARTED: (409, "Workflow already started"),
     Code.BODY_TOO_LARGE: (413, "Body too large"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     Code.INVALID_BODY: (422, "Invalid body"),
     Code.INVALID_ARGUMENT: (422, "Invalid argument"),
+    Code.QUERY_FAILED: (422, "Query failed"),
     Code.INTERNAL_ERROR: (500, "Internal error"),
+    Code.BUSY: (503, "Too many open waits"),
     Code.STORE_UNAVAILABLE: (503, "Store unavailable"),
     Code.STORE_FULL: (503, "Store full"),
     Code.STORE_REFUSED: (503, "Store refused"),
+    Code.QUERY_TIMEOUT: (504, "Query not answered"),
 }
-RETRYABLE = frozenset({Code.REQUEST_TIMEOUT, Code.STORE_UNAVAILABLE, Code.STORE_FULL})
+RETRYABLE = frozenset(
+    {
+        Code.REQUEST_TIMEOUT,
+        Code.BUSY,
+        Code.STORE_UNAVAILABLE,
+        Code.STORE_FULL,
+        Code.QUERY_TIMEOUT,
+    }
+)
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
@@ -128,6 +154,8 @@ def problem_of(error: Exception) -> Problem:
         return _from_falcon(error)
     if isinstance(error, StoreError):
         return _from_store(error)
+    if isinstance(error, WorkflowsError) and type(error) in _OF_WORKFLOWS:
+        return _of_workflows(error)
     if isinstance(error, NotFoundError):
         return Problem(Code.NOT_FOUND, str(error))
     if isinstance(error, ConflictError):
@@ -139,6 +167,22 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, InvalidArgumentError):
         return Problem(Code.INVALID_ARGUMENT, str(error))
     return Problem(Code.INTERNAL_ERROR, "The request id names the error in the log.")
+
+
+_OF_WORKFLOWS: Mapping[type[WorkflowsError], Code] = {
+    WorkflowAlreadyStartedError: Code.ALREADY_STARTED,
+    QueryRejectedError: Code.QUERY_REJECTED,
+    QueryFailedError: Code.QUERY_FAILED,
+    DeadlineError: Code.QUERY_TIMEOUT,
+    BusyError: Code.BUSY,
+}
+
+
+def _of_workflows(error: WorkflowsError) -> Problem:
+    """Map what only calls of workflows raise."""
+    code = _OF_WORKFLOWS[type(error)]
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if code is Code.BUSY else {}
+    return Problem(code, str(error), headers=headers)
 
 
 def _from_falcon(error: falcon.HTTPError) -> Problem:

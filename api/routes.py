@@ -15,6 +15,7 @@ from api.openapi import build_openapi
 from api.parameters import CURSOR, LIMIT, QueryParameter
 from api.resources import exposition, jobs, monitoring, queues, schedules
 from api.route import Route
+from api.workflow_routes import WORKFLOW_ROUTES
 from workflows.engine.states import JobState
 
 STATE = QueryParameter(
@@ -376,6 +377,7 @@ ROUTES = (
     *_QUEUE_ROUTES,
     *_JOB_ROUTES,
     *_SCHEDULE_ROUTES,
+    *WORKFLOW_ROUTES,
     *_OTHER_ROUTES,
     *_RAW_ROUTES,
 )

@@ -6,7 +6,8 @@ from gunicorn.arbiter import Arbiter
 
 from api.app import Application, create_app
 from api.body import BodyLimits
-from workflows.client import JobClient
+from workflows.client import BlockingClient, JobClient, WorkflowService
+from workflows.client.connecting import DEFAULT, default_identity
 from workflows.settings import load_settings
 
 try:
@@ -22,6 +23,9 @@ def _new_id() -> str:
 def _application() -> Application:
     settings = load_settings()
     client = JobClient(huey.store, huey.job_types, _new_id, huey.converter)
+    service = WorkflowService(
+        huey.store, namespace=DEFAULT, identity=f"api:{default_identity()}"
+    )
     return create_app(
         client,
         new_id=_new_id,
@@ -29,6 +33,8 @@ def _application() -> Application:
         body_limits=BodyLimits(
             max_bytes=settings.api_max_body, seconds=settings.api_read_timeout
         ),
+        workflows=BlockingClient(service),
+        waits=settings.api_threads // 2,
     )
 
 

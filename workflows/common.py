@@ -79,8 +79,11 @@ class RetryPolicy:
 
 def span_to_json(span: timedelta) -> str:
     """Return a span as histories write it: decimal seconds and an `s`."""
-    text = f"{span.total_seconds():.6f}".rstrip("0").rstrip(".")
-    return f"{text}s"
+    micros = span // timedelta(microseconds=1)
+    if micros % 1_000_000 == 0:
+        return f"{micros // 1_000_000}s"
+    digits = 3 if micros % 1000 == 0 else 6  # Protobuf's JSON knows 0, 3, 6 and 9
+    return f"{span.total_seconds():.{digits}f}s"
 
 
 def span_from_json(text: str) -> timedelta:

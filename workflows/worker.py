@@ -58,6 +58,8 @@ class Worker:
             task_queue=task_queue,
             workflow_types=tuple(self._registry.workflows),
             activities=self._registry.activities,
+            dynamic_workflow=self._registry.dynamic_workflow is not None,
+            dynamic_activity=self._registry.dynamic_activity is not None,
             workflow_threads=max_concurrent_workflow_tasks or 8,
             activity_threads=max_concurrent_activities or 32,
             lease_ms=round(lease.total_seconds() * 1000),

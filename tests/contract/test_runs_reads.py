@@ -104,6 +104,7 @@ def test_what_a_run_waits_for(run_store: Store, clock: ManualClock) -> None:
         b"half",
         START + 3,
     )
+    assert dict(work.tokens) == {"a1": leased.token}
     assert dict(work.timers) == {"x": START + 50, "y": START + 40}
     assert [each.run_id for each in work.children] == ["c1"]
     assert run_store.pending_work("unknown") is None

@@ -18,12 +18,18 @@ max-failures = 10
 expected-statuses = ["2xx", 400, 404, 409, 415, 422]
 [phases.stateful]
 enabled = false
+[parameters]
+"query.waitMs" = 0
+[[operations]]
+# Nobody answers here: it would wait for each of them.
+include-name = "POST /api/v1/workflows/{workflowId}/queries"
+parameters = { "path.workflowId" = "nobody" }
 """
 REAL_NAMES = """
-[parameters]
 "path.queue" = "notes"
 "path.jobId" = "note-1"
 "path.scheduleId" = "nightly"
+"path.workflowId" = "order-1"
 """
 
 
@@ -37,6 +43,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         nightly = {**note, "cron": "0 0 * * *"}
         path = "/api/v1/schedules/nightly"
         assert server.request("PUT", path, nightly).status == 201
+        order = {"type": "Order", "taskQueue": "orders", "workflowId": "order-1"}
+        assert server.post("/api/v1/workflows", order).status == 201
         yield server
         log = (folder / "api.log").read_text()
         assert "Traceback" not in log
@@ -48,7 +56,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def test_every_answer_is_as_described(
     api: ApiServer, names: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "schemathesis.toml").write_text(CONFIG + names)
+    config = CONFIG.replace("[parameters]\n", f"[parameters]\n{names}")
+    (tmp_path / "schemathesis.toml").write_text(config)
     url = f"http://127.0.0.1:{api.port}/openapi.json"
     command = ("schemathesis.cli", "run", url, "--max-examples", "15", "--no-color")
     run = subprocess.run(

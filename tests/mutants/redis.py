@@ -88,9 +88,8 @@ MUTANTS = [
         "lingering not counted",
         "release",
         "scripts/lib/queue.lua",
-        "local held = call('ZCARD', state_key('active', queue))\n"
-        "      + call('ZCARD', prefix .. 'lingering:' .. queue)\n",
-        "local held = call('ZCARD', state_key('active', queue))\n",
+        "- limits.exempt\n      + call('ZCARD', prefix .. 'lingering:' .. queue)\n",
+        "- limits.exempt\n",
     ),
     _mutant(
         "rate window never used",
@@ -148,8 +147,8 @@ MUTANTS = [
         "swept lease counts as settled",
         "settle",
         "scripts/sweep.lua",
-        "  call('HDEL', job_key(id), 'token') --",
-        "  --",
+        "  call('HDEL', job_key(id), 'token')\n",
+        "",
     ),
     _mutant(
         "rate refund missing",

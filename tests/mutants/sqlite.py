@@ -11,13 +11,13 @@ MUTANTS = [
         "fence dropped",
         "settle",
         "settling.py",
-        "elif job is None or job.token != settlement.token:",
-        "elif job is None:",
+        "if job is None or job.token != settlement.token:",
+        "if job is None:",
     ),
     _mutant(
         "token is the attempt number",
         "settle",
-        "claiming.py",
+        "granting.py",
         "owner = :owner, token = :token,",
         "owner = :owner, token = cast(attempts + 1 AS TEXT),",
     ),
@@ -25,8 +25,8 @@ MUTANTS = [
         "renewal without a fence",
         "renew",
         "leases.py",
-        "WHERE id = ? AND token = ? AND state = 'active' RETURNING",
-        "WHERE id = ? AND ? != '' AND state = 'active' RETURNING",
+        "WHERE id = ? AND token = ? AND state = 'active' AND lease_until",
+        "WHERE id = ? AND ? != '' AND state = 'active' AND lease_until",
     ),
     _mutant(
         "dedup id leaked",
@@ -73,34 +73,30 @@ MUTANTS = [
     _mutant(
         "concurrency not counted",
         "limits",
-        "claiming.py",
-        'tx.counter(queue.name, "state:active")',
-        "0",
+        "transaction.py",
+        'return self.counter(queue, "state:active") - exempt',
+        "return 0",
     ),
     _mutant(
         "lingering not counted",
         "release",
-        "claiming.py",
-        "lingering(tx, queue.name) + tx.counter",
-        "tx.counter",
+        "granting.py",
+        "lingering(tx, name) + tx.places(name)",
+        "tx.places(name)",
     ),
     _mutant(
         "follow-ups before the record goes",
         "follow_ups",
         "settling.py",
         """\
-        if isinstance(settlement, Complete | Bury) and settlement.remove:
-            self._removed.append(held.n)
-        if settlement.jobs or settlement.values or settlement.join:
             self._flush()
             self._write_follow_ups(settlement)
+        return state
 """,
         """\
-        if settlement.jobs or settlement.values or settlement.join:
-            self._flush()
             self._write_follow_ups(settlement)
-        if isinstance(settlement, Complete | Bury) and settlement.remove:
-            self._removed.append(held.n)
+            self._flush()
+        return state
 """,
     ),
     _mutant(
@@ -114,7 +110,7 @@ MUTANTS = [
         "claim memory forgotten",
         "claims_repeated",
         "claiming.py",
-        '    remember(tx, "claim", wanted.id, numbers)\n',
+        '    remember(tx, "claim", wanted.id, as_json(numbers))\n',
         "",
     ),
     _mutant(
@@ -156,8 +152,8 @@ MUTANTS = [
         "one stall too few",
         "sweep",
         "ending.py",
-        "if held.stalls > held.max_stalls:",
-        "if held.stalls >= held.max_stalls:",
+        "held.stalls > held.max_stalls",
+        "held.stalls >= held.max_stalls",
     ),
     _mutant(
         "release takes a new place",
@@ -177,8 +173,8 @@ MUTANTS = [
         "lock not freed",
         "values",
         "settling.py",
-        "            self._endings.free(held)\n",
-        "            pass\n",
+        "        else:\n            self._endings.free(held)\n",
+        "        else:\n            pass\n",
     ),
     _mutant(
         "lock of a lease that does not hold",

@@ -7,12 +7,10 @@ from tests.contract.builders import new
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import Complete
-from workflows.stores.redis.messages import (
-    pack_job,
-    pack_settlement,
-    raw,
-)
+from workflows.stores.redis.job_messages import pack_job
+from workflows.stores.redis.messages import pack_settlement
 from workflows.stores.redis.records import make_cursor, read_cursor
+from workflows.stores.redis.wire import raw
 
 
 @pytest.mark.parametrize("size", [0, 31, 32, 255, 256, 65_535, 65_536])
@@ -34,7 +32,7 @@ def test_what_is_a_default_is_not_sent() -> None:
 
 def test_a_settlement_names_its_kind_job_and_token_first() -> None:
     packed = pack_settlement(Complete(job_id="a", token="t"))
-    assert packed == ("complete", "a", "t", None, None, None, None, False)
+    assert packed == ("complete", "a", "t", None, None, None, None, None, False)
 
 
 def test_a_cursor_holds_where_its_list_goes_on() -> None:

@@ -12,8 +12,8 @@ SCRIPTS = sorted(f.name[:-4] for f in FOLDER.iterdir() if f.name.endswith(".lua"
 PARTS = sorted(f.name[:-4] for f in (FOLDER / "lib").iterdir())
 ALL_OF_REDIS_6_2 = """
 DEL EXISTS EXPIRE GET HDEL HEXISTS HGET HGETALL HINCRBY HKEYS HLEN HMGET HSET HSETNX
-INCR INCRBY LLEN PEXPIRE RPUSH SADD SCARD SET SISMEMBER SMEMBERS SREM TIME UNLINK
-ZADD ZCARD ZCOUNT ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE
+INCR INCRBY LLEN LRANGE LTRIM PEXPIRE RPUSH SADD SCARD SET SISMEMBER SMEMBERS SREM TIME
+UNLINK ZADD ZCARD ZCOUNT ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE
 ZREVRANGE ZSCORE
 """
 
@@ -33,8 +33,9 @@ def code(lua: str) -> str:
 
 
 def needs(lua: str) -> list[str]:
-    found = re.search(r"^-- needs: (.+)$", lua, re.MULTILINE)
-    return found.group(1).split() if found else []
+    """The parts that a script names, those that only runs need last."""
+    lines = re.findall(r"^-- (?:needs|runs): (.+)$", lua, re.MULTILINE)
+    return " ".join(lines).split()
 
 
 def defined(lua: str) -> set[str]:

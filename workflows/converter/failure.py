@@ -57,8 +57,8 @@ class FailureConverter(ABC):
 
 class DefaultFailureConverter(FailureConverter):
     """Temporal's rules: any exception that is no FailureError becomes an
-    ApplicationError whose type is its class name; causes follow `__cause__`, else a
-    `__context__` that is not suppressed.
+    ApplicationError whose type is its class name; causes follow `__cause__` only
+    (`raise … from`), as its SDK really does.
     """
 
     def to_failure(
@@ -77,9 +77,7 @@ class DefaultFailureConverter(FailureConverter):
                 failure.update(recorded)
                 return
             failure.update(_form(error, payload_converter))
-            error = error.__cause__ or (
-                None if error.__suppress_context__ else error.__context__
-            )
+            error = error.__cause__
             if error is not None:
                 failure["cause"] = failure = {}
 

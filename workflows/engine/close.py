@@ -31,6 +31,7 @@ INHERITED = (
     *ASKED_ANEW,
     *("workflowId", "retryPolicy", "cronSchedule", "priority", "lastCompletionResult"),
     *("parentWorkflowExecution", "parentInitiatedEventId", "rootWorkflowExecution"),
+    "parentWorkflowNamespace",
     *("workflowExecutionTimeout", "workflowExecutionExpirationTime"),
 )
 
@@ -289,6 +290,7 @@ def _tell(run: ClosingRun, make: Any, *said: Any) -> inbox.Entry | None:
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         workflow_type=run.started["workflowType"]["name"],
+        namespace=run.started.get("parentWorkflowNamespace", ""),
     )
     entry: inbox.Entry = make(int(run.started["parentInitiatedEventId"]), child, *said)
     return entry

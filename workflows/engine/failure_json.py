@@ -91,12 +91,13 @@ def activity_failure(
     return _framed(message, {"activityFailureInfo": info}, cause)
 
 
-def child_failure(
+def child_failure(  # noqa: PLR0913 - the fields of Temporal's
     message: str,
     *,
     workflow_id: str,
     workflow_type: str,
     run_id: str = "",
+    namespace: str = "",
     initiated_id: int = 0,
     started_id: int = 0,
     retry: str = "",
@@ -110,6 +111,8 @@ def child_failure(
         "workflowExecution": execution,
         "workflowType": {"name": workflow_type},
     }
+    if namespace:
+        info["namespace"] = namespace
     _set_ids(info, initiatedEventId=initiated_id, startedEventId=started_id)
     if retry:
         info["retryState"] = retry

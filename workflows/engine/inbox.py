@@ -67,6 +67,7 @@ class Run:
     workflow_id: str
     run_id: str = ""
     workflow_type: str = ""
+    namespace: str = ""
 
 
 _decoder = msgspec.json.Decoder(Said)
@@ -206,9 +207,8 @@ def activity_cancelled(
 
 def child_started(initiated_id: int, child: Run) -> Entry:
     """A child runs."""
-    return _child(
-        "child_started", E.CHILD_WORKFLOW_EXECUTION_STARTED, initiated_id, child
-    )
+    kind = E.CHILD_WORKFLOW_EXECUTION_STARTED
+    return _child("child_started", kind, initiated_id, child, header={})
 
 
 def child_start_failed(initiated_id: int, child: Run) -> Entry:
@@ -219,6 +219,7 @@ def child_start_failed(initiated_id: int, child: Run) -> Entry:
         workflowId=child.workflow_id,
         workflowType={"name": child.workflow_type},
         cause="START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS",
+        namespace=child.namespace,
         initiatedEventId=_id(initiated_id),
     )
 
@@ -287,6 +288,7 @@ def external_signalled(initiated_id: int, target: Run) -> Entry:
         E.EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
         initiatedEventId=_id(initiated_id),
         workflowExecution=_execution(target),
+        namespace=target.namespace,
     )
 
 
@@ -299,6 +301,7 @@ def external_signal_failed(initiated_id: int, target: Run) -> Entry:
         "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND",
         initiatedEventId=_id(initiated_id),
         workflowExecution=_execution(target),
+        namespace=target.namespace,
     )
 
 
@@ -309,6 +312,7 @@ def external_cancel_requested(initiated_id: int, target: Run) -> Entry:
         E.EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
         initiatedEventId=_id(initiated_id),
         workflowExecution=_execution(target),
+        namespace=target.namespace,
     )
 
 
@@ -321,6 +325,7 @@ def external_cancel_failed(initiated_id: int, target: Run) -> Entry:
         "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND",
         initiatedEventId=_id(initiated_id),
         workflowExecution=_execution(target),
+        namespace=target.namespace,
     )
 
 
@@ -334,6 +339,7 @@ def _child(kind: str, event: E, initiated_id: int, child: Run, **more: Any) -> E
         **more,
         workflowExecution=_execution(child),
         workflowType={"name": child.workflow_type},
+        namespace=child.namespace,
         initiatedEventId=_id(initiated_id),
     )
 

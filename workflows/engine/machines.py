@@ -136,9 +136,11 @@ class Child(Machine):
     command: StartChild | None = None
     started_id: int = 0
     run_id: str = ""
+    namespace: str = ""
 
     def handle(self, event: Event, event_id: int) -> Jobs:
         """See Machine."""
+        self.namespace = event.attributes.get("namespace", "")
         if event.type is E.CHILD_WORKFLOW_EXECUTION_STARTED:
             return self._started(event, event_id)
         if event.type is E.START_CHILD_WORKFLOW_EXECUTION_FAILED:
@@ -216,6 +218,7 @@ class Child(Machine):
             workflow_id=self.command.workflow_id,
             workflow_type=self.command.workflow_type,
             run_id=self.run_id,
+            namespace=self.namespace,
             initiated_id=self.event_id,
             started_id=self.started_id,
             retry=retry or NEVER,

@@ -62,11 +62,13 @@ class Replay:
         run_id: str,
         new_instance: NewInstance,
         limits: Limits | None = None,
+        namespace: str = "",
     ) -> None:
         self.workflow_id, self.run_id = workflow_id, run_id
         self.length, self.size = 0, 0
         self.started: dict[str, Any] = {}
         self.began_at = 0
+        self.warned = 0  # what its host said of its length
         self.memo: dict[str, Any] = {}
         self.search_attributes: dict[str, Any] = {}
         self.cancel_requested = False
@@ -74,6 +76,7 @@ class Replay:
         self.flags: frozenset[int] = frozenset()
         self.pending = Pending(run_id)
         self.limits = limits or Limits()
+        self.namespace = namespace
         self._new_instance = new_instance
         self._instance: WorkflowInstance | None = None
         self._splitter = TaskSplitter()

@@ -87,7 +87,7 @@ def start_event(
     return finish(found, run_id=run_id, at=at, delay_ms=options.delay_ms, extra=extra)
 
 
-def child_start_event(
+def child_start_event(  # noqa: PLR0913 - a child's facts, named
     initiated: Json,
     parent: Json,
     *,
@@ -97,6 +97,7 @@ def child_start_event(
     run_id: str,
     at: int,
     extra: Json | None = None,
+    namespace: str = "",
 ) -> NewRunEvent:
     """Return the first event of a child.
 
@@ -114,6 +115,7 @@ def child_start_event(
         "parentInitiatedEventId": str(initiated_id),
         "rootWorkflowExecution": parent.get("rootWorkflowExecution", whose),
     }
+    set_fields(found, parentWorkflowNamespace=namespace)
     found |= timeouts(
         span_ms(initiated.get("workflowExecutionTimeout")),
         span_ms(initiated.get("workflowRunTimeout")),

@@ -23,6 +23,13 @@ from workflows.engine.workflow_tasks import Numbered
 SDK_NAME = "huey-workflows"
 NONDETERMINISM = "WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR"
 UNHANDLED = "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE"
+NAMESPACED = frozenset(
+    {
+        E.START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+        E.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        E.REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    }
+)
 CHILD_ENDS = frozenset(
     {
         E.CHILD_WORKFLOW_EXECUTION_COMPLETED,
@@ -43,6 +50,7 @@ class Run(Protocol):
     cancel_requested: bool
     pending: Pending
     limits: Limits
+    namespace: str
 
 
 class TaskWriter:
@@ -149,6 +157,8 @@ class TaskWriter:
         run_timeout = span_ms(self._run.started.get("workflowRunTimeout"))
         attributes = out.attributes(run_timeout)
         attributes["workflowTaskCompletedEventId"] = str(completed_id)
+        if out.type in NAMESPACED and self._run.namespace:
+            attributes["namespace"] = self._run.namespace
         event_id, _ = self._add(Event(out.type, self._at, attributes, out.extra()))
         command = out.command
         plain = command.command if isinstance(command, LocalEnd) else command

@@ -91,6 +91,8 @@ class WorkflowHosts:
                         task_queue=one.task_queue,
                         workflow_types=tuple(one.registry.workflows),
                         activities=one.registry.activities,
+                        dynamic_workflow=one.registry.dynamic_workflow is not None,
+                        dynamic_activity=one.registry.dynamic_activity is not None,
                         workflow_threads=max(2, min(threads, 8)),
                         activity_threads=max(2, threads),
                         lease_ms=lease_ms,

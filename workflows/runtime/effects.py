@@ -137,6 +137,7 @@ def _child(effects: Effects, facts: RunFacts, issued: Issued, at: int) -> None:
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         workflow_type=command.workflow_type,
+        namespace=facts.namespace,
     )
     effects.children.append(
         StartChildRun(
@@ -154,6 +155,7 @@ def _signal(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
     target = inbox.Run(
         workflow_id=command.child_workflow_id or command.workflow_id,
         run_id=command.run_id,
+        namespace=facts.namespace,
     )
     said = inbox.signal(
         command.name, command.arguments, headers=command.headers, sender=_me(facts)
@@ -172,7 +174,9 @@ def _signal(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
 def _cancel_external(effects: Effects, facts: RunFacts, issued: Issued, _: int) -> None:
     execution = issued.attributes["workflowExecution"]
     target = inbox.Run(
-        workflow_id=execution["workflowId"], run_id=execution.get("runId", "")
+        workflow_id=execution["workflowId"],
+        run_id=execution.get("runId", ""),
+        namespace=facts.namespace,
     )
     reason = issued.attributes.get("reason", "")
     asked = inbox.cancel(reason, sender=_me(facts), initiated_id=issued.event_id)

@@ -101,6 +101,7 @@ def child_run(
         initiated_id=initiated_id,
         run_id=facts.new_run_id(),
         at=at,
+        namespace=facts.namespace,
     )
     return new_run(
         made,

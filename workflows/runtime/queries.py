@@ -70,7 +70,11 @@ def answer(host: WorkflowHost, job: LeasedJob) -> Settlement:
             if slot.replay is None:
                 run = loaded.run
                 slot.replay = Replay(
-                    run.workflow_id, run.run_id, host.make_instance, host.limits
+                    run.workflow_id,
+                    run.run_id,
+                    host.make_instance,
+                    host.limits,
+                    host.namespace,
                 )
             slot.replay.feed(loaded.events)
             found = slot.replay.query(_query(task))

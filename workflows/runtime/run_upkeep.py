@@ -9,17 +9,11 @@ from collections.abc import Callable
 import msgspec
 
 from workflows.engine import inbox
-from workflows.engine.close import (
-    Closing,
-    ClosingRun,
-    close_terminated,
-    close_timed_out,
-)
-from workflows.engine.history import decode_event
+from workflows.engine.close import close_timed_out
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.runtime.activity_settling import lost_settlement, overdue_settlement
-from workflows.runtime.closing import close_record
 from workflows.runtime.effects import entry
+from workflows.runtime.terminating import close_outside, closing_run, terminate
 from workflows.store import (
     MAX_STEP,
     Close,
@@ -72,9 +66,10 @@ class RunUpkeep:
         return None
 
     def _time_out(self, run: RunRecord, now: int) -> None:
-        closing = self._closing(run)
+        closing = closing_run(self._store, run)
         closed = close_timed_out(closing, at=now, new_run_id=self._new_run_id())
-        self._close(run, self._record(run, closed), f"deadline:{run.run_id}")
+        close = close_outside(self._store, run, closed)
+        self._close(run, close, f"deadline:{run.run_id}")
 
     # -- lost leases -------------------------------------------------------------------
 
@@ -116,13 +111,21 @@ class RunUpkeep:
         info = msgspec.json.decode(child.info) if child.info else {}
         policy = info.get("parentClosePolicy", "")
         if policy == "terminate":
-            closed = close_terminated(
-                self._closing(child), at=self._store.now(), reason=BY_PARENT
+            terminate(
+                self._store,
+                child.workflow_id,
+                child.run_id,
+                BY_PARENT,
+                self._identity,
             )
-            record = self._record(child, closed)
-            self._close(child, record, f"parent-close:{child.run_id}")
         elif policy == "request_cancel":
-            said = inbox.cancel(BY_PARENT, identity=self._identity)
+            whose = child.parent
+            sender = (
+                inbox.Run(workflow_id=whose.workflow_id, run_id=whose.run_id)
+                if whose
+                else None
+            )
+            said = inbox.cancel(identity=self._identity, sender=sender)
             ref = RunRef(workflow_id=child.workflow_id, run_id=child.run_id)
             request = f"parent-close:{child.run_id}"
             try:
@@ -131,28 +134,6 @@ class RunUpkeep:
                 return  # it closed by itself
 
     # -- parts -------------------------------------------------------------------------
-
-    def _closing(self, run: RunRecord) -> ClosingRun:
-        first = decode_event(self._store.read_history(run.run_id, limit=1)[0])
-        return ClosingRun(
-            workflow_id=run.workflow_id,
-            run_id=run.run_id,
-            started=first.attributes,
-            began_at=first.at,
-        )
-
-    def _record(self, run: RunRecord, closed: Closing) -> Close:
-        children = self._store.list_runs(
-            parent_run_id=run.run_id, status=RunStatus.RUNNING, limit=1
-        )
-        return close_record(
-            closed,
-            workflow_id=run.workflow_id,
-            run_id=run.run_id,
-            task_queue=run.task_queue,
-            parent=run.parent,
-            children=bool(children.runs or children.cursor),
-        )
 
     def _close(self, run: RunRecord, close: Close, request_id: str) -> None:
         ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)

@@ -29,6 +29,7 @@ from workflows.runtime.lease import MS, boot_ns
 from workflows.runtime.local_activities import LocalRunner
 from workflows.runtime.new_runs import RunFacts, run_info
 from workflows.runtime.run_cache import RunCache, Slot
+from workflows.runtime.terminating import terminate
 from workflows.store import (
     Commit,
     Exchanged,
@@ -48,6 +49,7 @@ logger = logging.getLogger("workflows.runtime")
 FLAGS: frozenset[int] = frozenset()  # logic flags that this program writes
 BACKOFF_MS = (1_000, 60_000)  # of failing tasks: doubled from the first to the last
 UPSERTS = (UpsertMemo, UpsertSearchAttributes)
+WARN_EVERY = 1000  # events between two warnings of a long history
 RETRIES = 10  # rounds after a commit that found news, before the task is given back
 
 MakeInstance = Callable[[Initialize], WorkflowInstance]
@@ -149,7 +151,7 @@ def chain(
         except Exception:  # noqa: BLE001 - the task that follows reports it
             slot.drop()
             return None
-        return _written(slot, replay, commit, answer)
+        return _written(host, slot, replay, commit, answer)
 
 
 # -- one round -------------------------------------------------------------------------
@@ -186,7 +188,7 @@ def _round(
     except BaseException:
         slot.drop()
         raise
-    taken = _written(slot, replay, commit, answer)
+    taken = _written(host, slot, replay, commit, answer)
     return answer.statuses[0], taken
 
 
@@ -201,7 +203,9 @@ def _load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
 
 
 def _new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
-    return Replay(run.workflow_id, run.run_id, host.make_instance, host.limits)
+    return Replay(
+        run.workflow_id, run.run_id, host.make_instance, host.limits, host.namespace
+    )
 
 
 def _decide(
@@ -221,8 +225,26 @@ def _decide(
         local.stop()
 
 
+def _keep_within_limits(host: WorkflowHost, slot: Slot, replay: Replay) -> None:
+    """Warn of a long history; terminate the run of one that is over the limit."""
+    limits, length, size = host.limits, replay.length, replay.size
+    over = limits.exceeded(length, size)
+    if over:
+        logger.error("workflow_terminated run_id=%s reason=%s", replay.run_id, over)
+        slot.drop()
+        terminate(host.store, replay.workflow_id, replay.run_id, over, host.identity)
+    elif limits.warns(length, size) and length // WARN_EVERY != replay.warned:
+        replay.warned = length // WARN_EVERY
+        logger.warning(
+            "history_long run_id=%s events=%d bytes=%d: continue as new",
+            replay.run_id,
+            length,
+            size,
+        )
+
+
 def _written(
-    slot: Slot, replay: Replay, commit: Commit, answer: Exchanged
+    host: WorkflowHost, slot: Slot, replay: Replay, commit: Commit, answer: Exchanged
 ) -> Taken | None:
     """Keep the instance if its decision holds; return what the chain needs."""
     if answer.statuses[0] is not SettleStatus.OK:
@@ -230,6 +252,8 @@ def _written(
         return None
     if replay.closed:
         slot.drop()
+    else:
+        _keep_within_limits(host, slot, replay)
     leased = next((job for job in answer.jobs if _is_inline(job, commit)), None)
     return Taken(run_id=commit.run_id, inline=leased, now=answer.now, at_ns=boot_ns())
 

@@ -7,11 +7,12 @@ so that signals and queries are handled meanwhile.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from workflows.activity import ActivityDefinition
 from workflows.engine.activity_task import ActivityTask
+from workflows.engine.states import JobState
 from workflows.exceptions import StoreError
 from workflows.runtime.activity_run import ActivityHost, run_attempt
 from workflows.runtime.activity_settling import settlement_of
@@ -40,6 +41,7 @@ from workflows.store import (
 logger = logging.getLogger("workflows.runtime")
 
 OVERDUE_NS = 50 * MS
+DISCOVER_NS = 250 * MS
 CHAIN_NS = 100 * MS  # a chain longer than this gives way to work that waits
 
 MakeHost = Callable[[str, ActivityHost, Callable[[str, str], bool]], WorkflowHost]
@@ -47,10 +49,16 @@ MakeHost = Callable[[str, ActivityHost, Callable[[str, str], bool]], WorkflowHos
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker takes. `threads`: of workflow tasks and of activities."""
+    """What a worker takes. `threads`: of workflow tasks and of activities.
+
+    `dynamic_workflow`, `dynamic_activity`: it also takes the types that it does not
+    know.
+    """
 
     task_queue: str
     workflow_types: tuple[str, ...]
+    dynamic_workflow: bool = False
+    dynamic_activity: bool = False
     activities: Mapping[str, ActivityDefinition] = field(default_factory=dict)
     workflow_threads: int = 8
     activity_threads: int = 32
@@ -82,10 +90,11 @@ class WorkflowWorker:
         self._stopping = threading.Event()
         self._activities = activity_host
         self._upkeep = RunUpkeep(store, new_run_id, identity)
+        self._types = _Types(options)
         self._process = JobProcess(
             store,
             _NoTimeouts(),
-            _process_options(options),
+            self._types.process_options(),
             stop_wanted=lambda: False,
             on_revocations=lambda _: None,
         )
@@ -100,7 +109,11 @@ class WorkflowWorker:
                 sweep_interval_ms=options.sweep_interval_ms,
             ),
             on_swept=self._upkeep.settle_lost,
-            chores=[(OVERDUE_NS, self._upkeep.end_overdue), *self._retention()],
+            chores=[
+                (OVERDUE_NS, self._upkeep.end_overdue),
+                *self._retention(),
+                *self._discovery(),
+            ],
         )
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
@@ -136,8 +149,8 @@ class WorkflowWorker:
     def _has(self, name: str) -> bool:
         """Whether this worker needs threads of a kind."""
         if name == "workflow-task":
-            return bool(self._options.workflow_types)
-        return name != "activity" or bool(self._options.activities)
+            return self._types.has_tasks
+        return name != "activity" or self._types.has_activities
 
     def _retention(self) -> list[tuple[int, Callable[[], None]]]:
         age_ms = self._options.retention_ms
@@ -149,6 +162,20 @@ class WorkflowWorker:
                 pass
 
         return [(10_000 * MS, prune)]
+
+    def _discovery(self) -> list[tuple[int, Callable[[], None]]]:
+        options = self._options
+        if not options.dynamic_workflow and not options.dynamic_activity:
+            return []
+
+        def discover() -> None:
+            page = self._store.list_jobs(
+                options.task_queue, JobState.WAITING, limit=100
+            )
+            if self._types.learn(job.type for job in page.jobs):
+                self._store.wake()
+
+        return [(DISCOVER_NS, discover)]
 
     def _tick(self) -> None:
         while not self._stopping.is_set():
@@ -166,7 +193,8 @@ class WorkflowWorker:
         options = self._options
         if queue != options.task_queue or not options.inline:
             return False
-        return job_type.removeprefix("activity/") in options.activities
+        name = job_type.removeprefix("activity/")
+        return options.dynamic_activity or name in options.activities
 
     def _work_on_tasks(self) -> None:
         pool = self._process.threads
@@ -259,23 +287,55 @@ class WorkflowWorker:
         )
 
 
-def _process_options(options: WorkerOptions) -> ProcessOptions:
-    queue = options.task_queue
-    tasks = tuple(
-        f"{kind}/{name}"
-        for name in options.workflow_types
-        for kind in ("workflow", "query")
-    )
-    activities = tuple(f"activity/{name}" for name in options.activities)
-    return ProcessOptions(
-        threads={queue: (*tasks, PARENT_CLOSE)} if tasks else {},
-        loop={queue: activities} if activities else {},
-        slots=options.workflow_threads,
-        loop_slots=options.activity_threads,
-        weights={},
-        lease_ms=options.lease_ms,
-        prefetch=False,
-    )
+class _Types:
+    """The job types that the two pools claim; a dynamic worker learns more of them.
+
+    The mappings are shared with the pools, which look at them for each claim.
+    """
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self._options = options
+        tasks = [name for kind in options.workflow_types for name in _tasks(kind)]
+        self.has_tasks = bool(tasks) or options.dynamic_workflow
+        self.has_activities = bool(options.activities) or options.dynamic_activity
+        queue = options.task_queue
+        own = (*tasks, PARENT_CLOSE)
+        self._threads = {queue: own} if self.has_tasks else {}
+        activities = tuple(f"activity/{name}" for name in options.activities)
+        self._loop = {queue: activities} if self.has_activities else {}
+
+    def process_options(self) -> ProcessOptions:
+        """Return how this process claims."""
+        options = self._options
+        return ProcessOptions(
+            threads=self._threads,
+            loop=self._loop,
+            slots=options.workflow_threads,
+            loop_slots=options.activity_threads,
+            weights={},
+            lease_ms=options.lease_ms,
+            prefetch=False,
+        )
+
+    def learn(self, types: Iterable[str]) -> bool:
+        """Claim also these types that wait, if they are for a dynamic one of ours."""
+        queue, learnt = self._options.task_queue, False
+        for each in dict.fromkeys(types):
+            kind, _, name = each.partition("/")
+            if kind in {"workflow", "query"} and self._options.dynamic_workflow:
+                known, new = self._threads, _tasks(name)
+            elif kind == "activity" and self._options.dynamic_activity:
+                known, new = self._loop, (each,)
+            else:
+                continue
+            if each not in known[queue]:
+                known[queue] = (*known[queue], *new)
+                learnt = True
+        return learnt
+
+
+def _tasks(workflow_type: str) -> tuple[str, ...]:
+    return f"workflow/{workflow_type}", f"query/{workflow_type}"
 
 
 class _NoTimeouts:

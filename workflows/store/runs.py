@@ -17,7 +17,7 @@ Rules that hold in every write:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -279,12 +279,16 @@ class LoadedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """What an open run waits for: `task` is its workflow-task job, if there is one."""
+    """What an open run waits for: `task` is its workflow-task job, if there is one.
+
+    `tokens`: the lease tokens of active activities, by job id.
+    """
 
     task: JobRecord | None
     activities: tuple[JobRecord, ...]
     timers: Mapping[str, int]  # key -> due_at
     children: tuple[RunRecord, ...]  # open ones
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.parity.temporal import sdk
-from tests.parity.temporal.accepted import ACCEPTED, unexpected
+from tests.parity.temporal.accepted import ACCEPTED, OPEN, unexpected
 from tests.parity.temporal.compare import differences
 from tests.servers import ValkeyServer
 
@@ -35,6 +36,10 @@ def own_valkey() -> Iterator[ValkeyServer]:
 def test_program_does_what_it_does_on_temporal(
     name: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if kind == "redis" and not os.environ.get("PARITY_ON_EVERY_STORE"):
+        pytest.skip("make parity runs the programs on Valkey too")
+    if name in OPEN:
+        request.applymarker(pytest.mark.xfail(reason="differs still", strict=False))
     url = f"sqlite:///{tmp_path / 'parity'}.db"
     if kind == "redis":
         url = request.getfixturevalue("own_valkey").unix_url

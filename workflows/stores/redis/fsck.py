@@ -7,6 +7,7 @@ what is seen twice is reported.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from workflows.stores.redis import run_fsck
 from workflows.stores.redis.connection import Connections, Reply
 from workflows.stores.redis.records import as_fields
 from workflows.stores.redis.scripts import Scripts, glob
@@ -16,10 +17,12 @@ _ENDED = (b"completed", b"failed", b"cancelled", b"expired")
 _SORTED_SETS = (
     *(b"waiting", b"suspect", b"delayed", b"active", b"due", b"expiring", b"held"),
     *_ENDED,
+    *run_fsck.SORTED_SETS,
 )
 _FIELDS = (
     *(b"state", b"queue", b"type", b"place", b"ready", b"priority", b"stalls"),
     *(b"expires", b"dedup", b"token", b"finished"),
+    *run_fsck.JOB_FIELDS,
 )
 
 Job = dict[bytes, bytes]
@@ -42,13 +45,19 @@ class Fsck:
         expected: Index = defaultdict(dict)
         for id, job in snapshot.jobs.items():
             yield from _broken(id, job, snapshot.queues)
-            for key, member, score in _entries(id, job):
-                expected[key][member] = score
+            for entries in (_entries(id, job), run_fsck.job_entries(id, job)):
+                for key, member, score in entries:
+                    expected[key][member] = score
         for name in snapshot.lingering:
             token, id = _parse_lease(name)
             expected[b"held:" + token][id] = None
+        for key, member, score in run_fsck.run_entries(snapshot.runs, snapshot.timers):
+            expected[key][member] = score
         yield from _compare(expected, snapshot.indexes)
         yield from _stray(snapshot)
+        yield from run_fsck.broken_runs(snapshot.runs, snapshot.jobs, snapshot.lists)
+        yield from run_fsck.current_runs(snapshot.current, snapshot.runs)
+        yield from _miscounted(snapshot)
 
 
 class Snapshot:
@@ -64,8 +73,9 @@ class Snapshot:
         self.jobs = {
             name.partition(b":")[2]: job
             for name, values in self._read(b"job", "HMGET", *_FIELDS)
-            if (job := _present(values))
+            if (job := _present(_FIELDS, values))
         }
+        self._read_runs()
         self.indexes = self._read_indexes()
         lingerers = connections.execute("HGETALL", prefix + b"lingerers")
         self.lingerers = set(as_fields(lingerers))
@@ -78,6 +88,30 @@ class Snapshot:
             owner
             for _, flat in self._read(b"owners", "HGETALL")
             for owner in as_fields(flat).values()
+        }
+
+    def _read_runs(self) -> None:
+        fields = run_fsck.RUN_FIELDS
+        self.runs = {
+            name.partition(b":")[2]: run
+            for name, values in self._read(b"run", "HMGET", *fields)
+            if (run := _present(fields, values))
+        }
+        self.current = as_fields(
+            self._connections.execute("HGETALL", self._prefix + b"current")
+        )
+        self.timers: dict[bytes, list[bytes]] = {
+            name.partition(b":")[2]: keys
+            for name, keys in self._read(b"timer", "HKEYS")
+        }
+        self.lists = {  # of runs: entries by key
+            **dict(self._read(b"events", "LLEN")),
+            **dict(self._read(b"inbox", "LLEN")),
+            **dict(self._read(b"timer", "HLEN")),
+        }
+        self.exempt = {
+            name.partition(b":")[2]: int(number or 0)
+            for name, number in self._read(b"queue", "HGET", b"exempt")
         }
 
     def _scan(self) -> dict[bytes, set[bytes]]:
@@ -109,14 +143,20 @@ class Snapshot:
             for name, flat in self._read(kind, "ZRANGE", 0, -1, "WITHSCORES"):
                 scores = as_fields(flat).items()
                 indexes[name] = {member: float(score) for member, score in scores}
+        closed = indexes.get(b"closed", {})
+        indexes[b"closed"] = {
+            member[run_fsck.PLACE :]: score for member, score in closed.items()
+        }
+        for name, members in self._read(b"queries", "SMEMBERS"):
+            indexes[name] = dict.fromkeys(members)
         for name, flat in self._read(b"dedup", "HGETALL"):
             owners = as_fields(flat).items()
             indexes[name] = {b"%b held by %b" % owner: None for owner in owners}
         return indexes
 
 
-def _present(values: Reply) -> Job:
-    pairs = zip(_FIELDS, values, strict=True)
+def _present(fields: tuple[bytes, ...], values: Reply) -> Job:
+    pairs = zip(fields, values, strict=True)
     return {field: value for field, value in pairs if value is not None}
 
 
@@ -148,7 +188,8 @@ def _entries(id: bytes, job: Job) -> Iterator[tuple[bytes, bytes, float | None]]
         yield b"due", place, ready
     elif state == b"active":
         yield b"active:" + queue, id, None
-        yield b"held:" + job.get(b"token", b""), id, None
+        if job.get(b"kind") != b"d":
+            yield b"held:" + job.get(b"token", b""), id, None
     else:
         yield state + b":" + queue, id, float(job.get(b"finished", b"0"))
     if b"expires" in job and state in {b"waiting", b"delayed"}:
@@ -180,6 +221,13 @@ def _stray(snapshot: Snapshot) -> Iterator[str]:
     }
     for name in snapshot.owners - held - snapshot.lingerers:
         yield f"a value belongs to the lost lease {_shown(name)}"
+
+
+def _miscounted(snapshot: Snapshot) -> Iterator[str]:
+    counted = run_fsck.exempt_leases(snapshot.jobs)
+    for queue in counted.keys() | snapshot.exempt.keys():
+        if counted[queue] != snapshot.exempt.get(queue, 0):
+            yield f"queue {_shown(queue)} counts its exempt leases wrongly"
 
 
 def _parse_lease(name: bytes) -> tuple[bytes, bytes]:

@@ -1,30 +1,25 @@
 """Requests on their way to the scripts: plain tuples, in the order scripts/ names.
 
 Only the wire form: whoever packs has had it checked (`workflows.stores.validation`).
-The scripts' msgpack reader knows no binary type, so bytes travel as its strings, which
-may hold any bytes there.
 """
-
-from struct import pack
-from typing import Any
-
-from msgspec import Raw
 
 from workflows.store import (
     Bury,
     Cancel,
     Claim,
+    Commit,
     Complete,
+    Detach,
     Expire,
     Join,
-    NewJob,
     Release,
     Retry,
     Return,
     Settlement,
 )
-
-DEFAULT_STALLS = 3  # left out of the record
+from workflows.stores.redis.job_messages import pack_job
+from workflows.stores.redis.run_messages import pack_commit, pack_entry
+from workflows.stores.redis.wire import Packed, raw
 
 KINDS: dict[type[Settlement], str] = {
     Complete: "complete",
@@ -34,43 +29,14 @@ KINDS: dict[type[Settlement], str] = {
     Return: "return",
     Cancel: "cancel",
     Expire: "expire",
+    Detach: "detach",
+    Commit: "commit",
 }
-
-Packed = tuple[Any, ...]
-
-
-def raw(value: bytes) -> Raw:
-    """Return bytes as a msgpack string."""
-    size = len(value)
-    if size < 0x20:
-        return Raw(b"%c%b" % (0xA0 | size, value))
-    if size < 0x100:
-        return Raw(b"\xd9%c%b" % (size, value))
-    if size < 0x10000:
-        return Raw(b"\xda%b%b" % (pack(">H", size), value))
-    return Raw(b"\xdb%b%b" % (pack(">I", size), value))
-
-
-def pack_job(job: NewJob) -> Packed:
-    """See scripts/lib/accept.lua."""
-    return (
-        job.id,
-        job.queue,
-        job.type,
-        raw(job.payload),
-        raw(job.headers) if job.headers else None,
-        float(job.priority) or None,
-        job.delay_ms,
-        job.run_at,
-        job.expires_ms,
-        job.max_stalls if job.max_stalls != DEFAULT_STALLS else None,
-        job.dedup_id,
-        job.trace or None,
-    )
 
 
 def pack_settlement(settlement: Settlement) -> Packed:
     """See scripts/lib/settle.lua."""
+    outcome = settlement.outcome
     return (
         KINDS[type(settlement)],
         settlement.job_id,
@@ -78,6 +44,7 @@ def pack_settlement(settlement: Settlement) -> Packed:
         [pack_job(job) for job in settlement.jobs] or None,
         [(v.key, raw(v.value), v.ttl_ms) for v in settlement.values] or None,
         _pack_join(settlement.join) if settlement.join else None,
+        pack_entry(outcome) if outcome else None,
         *_own_fields(settlement),
     )
 
@@ -94,6 +61,8 @@ def _own_fields(settlement: Settlement) -> Packed:
             return (raw(failure), reason, settlement.spend, remove, settlement.linger)
         case Release(started=started):
             return (started,)
+        case Commit():
+            return pack_commit(settlement)
         case _:
             return ()
 

@@ -48,6 +48,9 @@ class Operators:
         if outcome == "missing":
             msg = f"there is no job {job_id!r}"
             raise NotFoundError(msg)
+        if outcome == "owned":
+            msg = f"job {job_id!r} is a workflow's own: act on its run instead"
+            raise ConflictError(msg)
         if outcome == "conflict":
             msg = f"job {job_id!r}: {conflict}"
             raise ConflictError(msg)

@@ -14,6 +14,8 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
     MAX_HISTORY,
     Attempt,
+    Deadlines,
+    JobKind,
     JobRecord,
     LeasedJob,
     Minute,
@@ -21,11 +23,17 @@ from workflows.store import (
     QueueLimits,
     Schedule,
     WorkerInfo,
+    task_job_id,
 )
 from workflows.stores.redis.connection import Reply
-from workflows.stores.redis.messages import raw
+from workflows.stores.redis.job_messages import KIND_CODES, read_timeouts
+from workflows.stores.redis.wire import raw
 
 Fields = Mapping[bytes, bytes]
+_TASKS = len(task_job_id(""))  # the id of a workflow task is this much longer
+_DETACHED = b"d"
+_KINDS = {code.encode(): kind for kind, code in KIND_CODES.items()}
+_KINDS[_DETACHED] = JobKind.ACTIVITY
 
 
 def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -46,12 +54,13 @@ def leased_job(row: Sequence[Reply], token: str) -> LeasedJob:
     """Read a granted job: the reply of scripts/exchange.lua."""
     payload, headers, trace, created, ready, expires, started = row[:7]
     id, queue, type, priority, lease_until = row[7:12]
-    attempts, stalls, first = row[12:] or (None, None, started)
+    attempts, stalls, first = row[12:15] or (None, None, started)
+    owned = _owned(id, int(created), row[15:]) if len(row) > 15 else {}
     return LeasedJob(
         id=id.decode(),
         queue=queue.decode(),
         type=type.decode(),
-        payload=payload,
+        payload=payload or b"",
         headers=headers or b"",
         token=token,
         attempt=int(attempts or 0) + 1,
@@ -59,26 +68,49 @@ def leased_job(row: Sequence[Reply], token: str) -> LeasedJob:
         priority=float(priority),
         created_at=int(created),
         ready_at=int(ready),
-        first_started_at=int(first),
+        first_started_at=int(first or started),
         started_at=int(started),
         expires_at=None if expires is None else int(expires),
         lease_until=int(lease_until),
         trace=trace.decode() if trace else "",
+        **owned,
     )
+
+
+def _owned(id: bytes, created: int, more: Sequence[Reply]) -> dict[str, Any]:
+    """What a granted job has more if it is the engine's."""
+    code, run, timeouts, details, failure = more
+    deadlines = read_timeouts(timeouts)
+    return {
+        "kind": _KINDS[code],
+        "run_id": (run or id[_TASKS:]).decode(),
+        "deadlines": deadlines,
+        "close_at": _close_at(deadlines, created),
+        "details": details or b"",
+        "failure": failure or b"",
+    }
+
+
+def _close_at(deadlines: Deadlines | None, created: int) -> int | None:
+    whole = deadlines.schedule_to_close_ms if deadlines else None
+    return None if whole is None else created + whole
 
 
 def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
     """Read the hash of a job (scripts/lib/job.lua lists its fields)."""
     get = fields.get
     state = JobState(fields[b"state"].decode())
+    code = get(b"kind")
+    detached = code == _DETACHED
     active, delayed = state is JobState.ACTIVE, state is JobState.DELAYED
     completed = state is JobState.COMPLETED
     reason = get(b"reason")
+    owned = _owned_record(id, fields, code) if code else {}
     return JobRecord(
         id=id,
         queue=fields[b"queue"].decode(),
         type=fields[b"type"].decode(),
-        payload=fields[b"payload"],
+        payload=get(b"payload", b""),
         headers=get(b"headers", b""),
         priority=float(get(b"priority", b"0")),
         state=state,
@@ -93,7 +125,7 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
         started_at=_number(get(b"started")),
         finished_at=_number(get(b"finished")),
         owner=_text(get(b"owner")),
-        lease_until=_number(lease_end) if active else None,
+        lease_until=_number(lease_end) if active and not detached else None,
         cancel_requested=active and b"cancel" in fields,
         dedup_id=_text(get(b"dedup")),
         result=get(b"result"),
@@ -102,7 +134,22 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
         dead_retries=int(get(b"dead_retries", b"0")),
         trace=get(b"trace", b"").decode(),
         attempts=_attempts(fields, completed=completed),
+        **owned,
     )
+
+
+def _owned_record(id: str, fields: Fields, code: bytes) -> dict[str, Any]:
+    """What a record has more if it is the engine's."""
+    deadlines = read_timeouts(fields.get(b"timeouts"))
+    return {
+        "kind": _KINDS[code],
+        "run_id": fields.get(b"run", id[_TASKS:].encode()).decode(),
+        "deadlines": deadlines,
+        "close_at": _close_at(deadlines, int(fields[b"created"])),
+        "beat_at": _number(fields.get(b"beat")),
+        "details": fields.get(b"details", b""),
+        "detached": code == _DETACHED,
+    }
 
 
 def _attempts(fields: Fields, *, completed: bool) -> tuple[Attempt, ...]:

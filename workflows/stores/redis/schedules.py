@@ -6,7 +6,7 @@ from workflows.exceptions import NotFoundError
 from workflows.store import FireStatus, NewJob, Schedule
 from workflows.stores import validation
 from workflows.stores.redis import records
-from workflows.stores.redis.messages import pack_job
+from workflows.stores.redis.job_messages import pack_job
 from workflows.stores.redis.scripts import Scripts
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import msgspec
@@ -14,26 +15,49 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.stores.redis.connection import Connections, Reply
 
 _NEEDS = re.compile(r"^-- needs: (.+)$", re.MULTILINE)
+_RUNS = re.compile(r"^-- runs: (.+)$", re.MULTILINE)
 _encoder = msgspec.msgpack.Encoder()
 
 
 @cache
 def source(name: str) -> tuple[str, str]:
-    """Return a script with the parts that it needs, and its SHA-1 digest."""
+    """Return a script with the parts that it needs, and its SHA-1 digest.
+
+    The parts that only runs need are made when they are first used: see lib/core.lua.
+    """
     folder = files("workflows.stores.redis") / "scripts"
     body = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    needs = _NEEDS.search(body)
-    parts = needs.group(1).split() if needs else []
-    texts = [
-        (folder / "lib" / f"{part}.lua").read_text(encoding="utf-8") for part in parts
-    ]
+    texts = _parts(folder, body, _NEEDS)
+    lazy = _parts(folder, body, _RUNS)
+    if lazy:
+        texts += ["load_runs = function()", "local runs = {}", *lazy]
+        texts += ["return runs", "end"]
     text = "\n".join([*texts, body])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _parts(folder: Traversable, body: str, named: re.Pattern[str]) -> list[str]:
+    found = named.search(body)
+    names = found.group(1).split() if found else []
+    return [
+        (folder / "lib" / f"{part}.lua").read_text(encoding="utf-8") for part in names
+    ]
 
 
 def glob(prefix: bytes) -> bytes:
     """Return the pattern of all keys with a prefix."""
     return re.sub(rb"([*?\[\]\\^])", rb"\\\1", prefix) + b"*"
+
+
+def refuse_if_told(reply: Reply) -> Reply:
+    """Return a reply, unless it is a text: then that says why all is refused.
+
+    Raises:
+        InvalidArgumentError: it is one; nothing was written.
+    """
+    if isinstance(reply, bytes):
+        raise InvalidArgumentError(reply.decode())
+    return reply
 
 
 class Scripts:

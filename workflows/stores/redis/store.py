@@ -6,6 +6,7 @@ from workflows.stores.redis.connection import Connections, Execute
 from workflows.stores.redis.fsck import Fsck
 from workflows.stores.redis.operators import Operators
 from workflows.stores.redis.reads import Reads
+from workflows.stores.redis.runs import Runs
 from workflows.stores.redis.schedules import Schedules
 from workflows.stores.redis.scripts import Scripts
 from workflows.stores.redis.upkeep import Upkeep
@@ -16,7 +17,9 @@ from workflows.stores.redis.work import Work
 _UNKNOWN = Server("redis", "unknown", "unknown", "unchecked")
 
 
-class RedisStore(Work, Waiting, Operators, Schedules, Values, Reads, Upkeep, Fsck):
+class RedisStore(
+    Work, Runs, Waiting, Operators, Schedules, Values, Reads, Upkeep, Fsck
+):
     """`workflows.store.Store` on one primary, in one namespace (one hash slot).
 
     Nothing is opened before the first call; a store may be made before a fork and used

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
 from workflows.stores import validation
-from workflows.stores.redis.messages import raw
 from workflows.stores.redis.records import as_fields
 from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.wire import raw
 
 
 class Values:

@@ -2,19 +2,24 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from workflows.exceptions import StoreError
 from workflows.stores.redis.connection import BLOCK_SECONDS, Connections
 from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.wire import raw
+
+_T = TypeVar("_T")
 
 CALL_MS = 5_000  # how long a call to wake stays, unheard
 SHORTEST_SECONDS = 0.001  # zero would block for ever
 
 
 class Waiting:
-    """`wait` and `wake`.
+    """`wait` and `wake`; waits for one run or one value.
 
     Scripts push one token to the wake list of a (queue, type) when work may be
     claimable and the list is empty. Each wait also listens to a list of its own, to
@@ -31,11 +36,53 @@ class Waiting:
         prefix = self._scripts.prefix
         keys = [_wake_key(prefix, q, t) for q, types in queues.items() for t in types]
         with self._listening() as own:
-            while (left := deadline - time.monotonic()) > 0:
+            while True:
+                left = deadline - time.monotonic()
                 seconds = min(max(left, SHORTEST_SECONDS), BLOCK_SECONDS)
                 if self._connections.block("BLPOP", *keys, own, f"{seconds:.3f}"):
                     return True
-        return False
+                if left <= seconds:
+                    return False
+
+    def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
+        """See `workflows.store.run_operations.Runs.wait_run`."""
+        name = b"run:" + run_id.encode()
+        look = partial(self._moved, run_id, length)
+        return self._wait_for(name, timeout_s, look) or False
+
+    def _moved(self, run_id: str, length: int) -> bool | None:
+        prefix, run = self._scripts.prefix, run_id.encode()
+        status, events = self._connections.pipeline(
+            [
+                ("HGET", prefix + b"run:" + run, "status"),
+                ("LLEN", prefix + b"events:" + run),
+            ]
+        )
+        return True if status != b"running" or events > length else None
+
+    def wait_value(self, space: str, key: str, *, timeout_s: float) -> bytes | None:
+        """See `workflows.store.run_operations.Runs.wait_value`."""
+        size = len(space.encode())
+        name = b"value:%d:%b:%b" % (size, space.encode(), key.encode())
+        return self._wait_for(
+            name, timeout_s, lambda: self._scripts.run("delete_value", space, key)
+        )
+
+    def _wait_for(
+        self, name: bytes, timeout_s: float, look: Callable[[], _T | None]
+    ) -> _T | None:
+        """Look until there is something, again each time that scripts tell of it."""
+        deadline = time.monotonic() + timeout_s
+        with self._listening() as own:
+            while True:
+                left = deadline - time.monotonic()
+                if left > 0:  # before it looks, so that nothing is missed
+                    self._scripts.run("watch", raw(name), raw(own))
+                found = look()
+                if found is not None or left <= 0:
+                    return found
+                seconds = min(max(left, SHORTEST_SECONDS), BLOCK_SECONDS)
+                self._connections.block("BLPOP", own, f"{seconds:.3f}")
 
     def wake(self) -> None:
         """See `workflows.store.Store.wake`."""

@@ -16,15 +16,12 @@ from workflows.store import (
     Swept,
     WorkerInfo,
 )
-from workflows.stores import validation
-from workflows.stores.redis.messages import (
-    pack_claim,
-    pack_job,
-    pack_settlement,
-    raw,
-)
+from workflows.stores import run_validation, validation
+from workflows.stores.redis.job_messages import pack_job
+from workflows.stores.redis.messages import pack_claim, pack_settlement
 from workflows.stores.redis.records import leased_job, pack_worker
-from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.scripts import Scripts, refuse_if_told
+from workflows.stores.redis.wire import raw
 
 _ENQUEUED = (
     EnqueueStatus.CREATED,
@@ -35,6 +32,8 @@ _OK = SettleStatus.OK
 _VERDICTS: dict[bytes, tuple[SettleStatus, JobState | None]] = {
     b"lost": (SettleStatus.LOST, None),
     b"already": (SettleStatus.ALREADY, None),
+    b"conflict": (SettleStatus.CONFLICT, None),
+    b"again": (SettleStatus.AGAIN, None),
     b"": (_OK, None),
     **{state.value.encode(): (_OK, state) for state in JobState},
 }
@@ -51,7 +50,7 @@ class Work:
         if not jobs:
             return []
         packed = [pack_job(job) for job in jobs]
-        reply = self._scripts.run("enqueue", request_id, packed)
+        reply = refuse_if_told(self._scripts.run("enqueue", request_id, packed))
         if not reply:
             return [Enqueued(job.id, EnqueueStatus.CREATED) for job in jobs]
         return [
@@ -64,17 +63,19 @@ class Work:
     ) -> Exchanged:
         """See `workflows.store.Store.exchange`."""
         validation.check_exchange(settlements, claim)
+        run_validation.check_commits(settlements)
         packed = [pack_settlement(settlement) for settlement in settlements]
         wanted = pack_claim(claim) if claim else None
-        now, states, rows, next_in, revocations = self._scripts.run(
-            "exchange", packed, wanted
-        )
+        reply = refuse_if_told(self._scripts.run("exchange", packed, wanted))
+        now, states, rows, next_in, revocations, inlined = reply
         verdicts = [_VERDICTS[state] for state in states]
         token = claim.id if claim else ""
+        jobs = [leased_job(row, its_token.decode()) for its_token, row in inlined]
+        jobs += [leased_job(row, token) for row in rows]
         return Exchanged(
             statuses=tuple([status for status, _ in verdicts]),
             states=tuple([state for _, state in verdicts]),
-            jobs=tuple([leased_job(row, token) for row in rows]),
+            jobs=tuple(jobs),
             now=now,
             next_in_ms=next_in,
             revocations=bool(revocations),
@@ -100,10 +101,7 @@ class Work:
         """See `workflows.store.Store.sweep`."""
         validation.check_sweep(interval_ms, limit)
         rows = self._scripts.run("sweep", interval_ms, limit)
-        return [
-            Swept(id.decode(), queue.decode(), type.decode(), outcome.decode())
-            for id, queue, type, outcome in rows
-        ]
+        return [Swept(*(part.decode() for part in row)) for row in rows]
 
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
         """See `workflows.store.Store.promote_due`."""

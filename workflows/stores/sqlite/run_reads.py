@@ -33,6 +33,10 @@ WHERE n = (SELECT max(n) FROM runs WHERE workflow_id = ?)
 """
 _EVENTS = "SELECT data FROM events WHERE n BETWEEN ? AND ? ORDER BY n LIMIT 0 + ?"
 _WORK = "SELECT n FROM jobs WHERE run = ? AND kind = 'activity' ORDER BY n"
+_TOKENS = """
+SELECT id, token FROM jobs
+WHERE run = ? AND kind = 'activity' AND state = 'active' AND token IS NOT NULL
+"""
 _TIMERS = "SELECT key, due_at FROM timers WHERE run_id = ? ORDER BY due_at, key"
 _CHILDREN = "WHERE parent_run_id = ? AND closed_at IS NULL ORDER BY n"
 _PAGE = """
@@ -104,6 +108,7 @@ def pending_work(connection: Connection, run_id: str) -> PendingWork | None:
         activities=tuple(read_jobs(connection, work)),
         timers=dict(connection.execute(_TIMERS, (run_id,))),
         children=tuple(record(connection, Run(*row)) for row in children),
+        tokens=dict(connection.execute(_TOKENS, (run.n,))),
     )
 
 

@@ -41,11 +41,20 @@ local function is_lost(queue, type, known)
 end
 
 local known, sources = living_types(), {}
+
+-- What the engine owns is passed over.
+local function add(key, type, suspect)
+  local source = new_source(key, type, suspect, 0)
+  if not is_owned(source) then
+    sources[#sources + 1] = source
+  end
+end
+
 for _, queue in ipairs(call('SMEMBERS', prefix .. 'queues')) do
   for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
     if is_lost(queue, type, known) then
-      sources[#sources + 1] = new_source(waiting_key(queue, type), type, false, 0)
-      sources[#sources + 1] = new_source(suspect_key(queue, type), type, true, 0)
+      add(waiting_key(queue, type), type, false)
+      add(suspect_key(queue, type), type, true)
     end
   end
 end

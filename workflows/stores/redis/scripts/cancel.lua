@@ -2,14 +2,16 @@
 -- needs: core batch job leave
 --
 -- ARGV   now, job id
--- Reply  'missing', 'conflict', 'cancelled' or 'requested'
+-- Reply  'missing', 'owned', 'conflict', 'cancelled' or 'requested'
 
 local now = open(false)
 local id = args[2]
-local state = call('HGET', job_key(id), 'state')
+local state, kind = unpack(call('HMGET', job_key(id), 'state', 'kind'))
 
 if not state then
   return 'missing'
+elseif kind then
+  return 'owned'
 elseif state == 'cancelled' then
   return 'cancelled'
 elseif state == 'active' then

@@ -26,10 +26,21 @@ local function drain(sources)
 end
 
 local waiting, later = {}, {}
+
+-- What the engine owns is passed over.
+local function add(sources, key, type, suspect)
+  local source = new_source(key, type, suspect, 0)
+  if not is_owned(source) then
+    sources[#sources + 1] = source
+  end
+end
+
 for _, type in ipairs(call('SMEMBERS', prefix .. 'types:' .. queue)) do
-  waiting[#waiting + 1] = new_source(waiting_key(queue, type), type, false, 0)
-  waiting[#waiting + 1] = new_source(suspect_key(queue, type), type, true, 0)
-  later[#later + 1] = delayed and new_source(delayed_key(queue, type), type, false, 0) or nil
+  add(waiting, waiting_key(queue, type), type, false)
+  add(waiting, suspect_key(queue, type), type, true)
+  if delayed then
+    add(later, delayed_key(queue, type), type, false)
+  end
 end
 drain(waiting)
 drain(later)

@@ -1,8 +1,10 @@
 -- enqueue: accept jobs, all or none.
 -- needs: core batch job accept
+-- runs: run activity
 --
 -- ARGV   now, request id, jobs (see lib/accept.lua)
--- Reply  {} if every job was created; else a flat list of (status, id) per job
+-- Reply  {} if every job was created; else a flat list of (status, id) per job; or why
+--        it is refused
 --
 -- What a repeat needs is kept as cheaply as possible: a batch that was created as a
 -- whole is known by its first job; any other answer is kept under its request id.
@@ -19,6 +21,11 @@ if taken and call('HGET', job_key(jobs[1][1]), 'request') == request then
   return {}
 end
 
+for _, job in ipairs(jobs) do
+  if job[14] and call('EXISTS', prefix .. 'run:' .. job[14]) == 0 then
+    return "job '" .. job[1] .. "' is of run '" .. job[14] .. "', which does not exist"
+  end
+end
 local answers, created = plan(jobs, taken)
 local whole = created == #jobs
 accept(jobs, answers, created, now, whole and request)

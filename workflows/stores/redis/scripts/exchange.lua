@@ -1,15 +1,43 @@
 -- exchange: settle what is done and claim what is next.
 -- needs: core order batch job leave accept value lease queue settle heads due grant
+-- runs: run inbox task timer activity drop start close owned commit
 --
 -- ARGV   now, settlements (lib/settle.lua), claim (lib/grant.lua) or nil
--- Reply  {now, states, jobs, next_in_ms or nil, revocations}
---   states  per settlement 'lost', 'already', or the state that its job is in now
+-- Reply  {now, states, jobs, next_in_ms or nil, revocations, inline jobs {token, job}};
+--        or why all of it is refused
+--   states  per settlement 'lost', 'already', 'conflict', 'again', or the state that its
+--           job is in now
 --   jobs    {payload, headers, trace, created, ready, expires, started, id, queue, type,
 --           priority, lease end}, and if it was claimed before {..., attempts, stalls,
---           first started}
+--           first started}; if the engine owns it, these and {..., kind, run, timeouts,
+--           details, failure}
 
 local now = open(false)
 local settlements, claim = args[2], args[3]
+
+-- Why a settlement does not fit its job, whose lease holds; or nil.
+local LEAVE_TASK = { commit = true, retry = true, release = true, ['return'] = true }
+
+local function misfit(kind, id, token)
+  local ends_task = id:sub(1, 4) == 'wft:' and not LEAVE_TASK[kind]
+  if kind ~= 'detach' and not ends_task then
+    return nil
+  end
+  local state, held, is = unpack(call('HMGET', job_key(id), 'state', 'token', 'kind'))
+  if state ~= 'active' or held ~= token then
+    return nil
+  elseif ends_task then
+    return "the workflow task '" .. id .. "' ends by a Commit, not by " .. kind
+  end
+  return is ~= 'a' and is ~= 'd' and "only activities are detached, not job '" .. id .. "'" or nil
+end
+
+for _, item in ipairs(settlements) do
+  local reason = misfit(item[1], item[2], item[3])
+  if reason then
+    return reason
+  end
+end
 
 local states = {}
 for i, item in ipairs(settlements) do
@@ -31,6 +59,7 @@ if claim and was_granted(claim[1], now) then
 elseif claim then
   promote_due(now, MAX_STEP)
   flush_sets()
+  fire_timers(now, MAX_STEP)
   local expired = expire_due(now, MAX_STEP)
   flush_sets()
   if expired < MAX_STEP then
@@ -46,4 +75,4 @@ if revocations then
   revocations = call('EXISTS', values_key('revoked')) == 1
 end
 flush(now)
-return { now, states, jobs, next_in or false, revocations and 1 or 0 }
+return { now, states, jobs, next_in or false, revocations and 1 or 0, inlined }

@@ -1,5 +1,6 @@
 -- expire_due: end waiting and delayed jobs whose `expires_at` has come.
 -- needs: core batch job leave due
+-- runs: run activity drop
 --
 -- ARGV   now, limit
 -- Reply  how many

@@ -1,36 +1,16 @@
 -- list_jobs: a page of the jobs of a queue in one state.
--- needs: core order look heads
+-- needs: core order look heads rank
 --
 -- ARGV   now, queue, state, limit, score and member of the last job seen, or nil
 -- Reply  {jobs, whether more follow}; a job is {id, {field, value, ...}, score, member}
---
--- A page begins after (score, member), whether or not that job is still there: its
--- rank is found by bisection.
 
 look()
 local queue, state, limit, seen_score, seen_member = unpack(args, 2, 6)
 local newest_first = state ~= 'waiting' and state ~= 'delayed' and state ~= 'active'
 local range = newest_first and 'ZREVRANGE' or 'ZRANGE'
 
-local function is_seen(member, score)
-  if score ~= seen_score then
-    return (score < seen_score) ~= newest_first
-  end
-  return member == seen_member or bytes_before(member, seen_member) ~= newest_first
-end
-
 local function rank_after_seen(key)
-  local low, high = 0, seen_member and call('ZCARD', key) or 0
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local at = call(range, key, middle, middle, 'WITHSCORES')
-    if is_seen(at[1], tonumber(at[2])) then
-      low = middle + 1
-    else
-      high = middle
-    end
-  end
-  return low
+  return rank_after(key, seen_score, seen_member, newest_first)
 end
 
 local jobs = {}

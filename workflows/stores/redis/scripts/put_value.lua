@@ -20,6 +20,7 @@ if id then
   end
 end
 put_value(space, key, value, ttl_ms, now)
+notify('watch:value:' .. pair(space, key))
 if id then
   call('SADD', prefix .. 'locks:' .. name, pair(space, key))
   call('HSET', owners_key(space), key, name)

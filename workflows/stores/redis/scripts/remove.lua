@@ -2,14 +2,17 @@
 -- needs: core batch job leave
 --
 -- ARGV   now, job id
--- Reply  'missing', 'conflict' or 'removed'
+-- Reply  'missing', 'owned', 'conflict' or 'removed'
 
 local now = open(false)
 local id = args[2]
-local state, queue, dedup = unpack(call('HMGET', job_key(id), 'state', 'queue', 'dedup'))
+local state, queue, dedup, kind =
+  unpack(call('HMGET', job_key(id), 'state', 'queue', 'dedup', 'kind'))
 
 if not state then
   return 'missing'
+elseif kind then
+  return 'owned'
 elseif state == 'active' then
   return 'conflict'
 end

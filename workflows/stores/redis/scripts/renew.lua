@@ -10,8 +10,11 @@ local lost, cancels = {}, {}
 
 for _, lease in ipairs(leases) do
   local id, token = lease[1], lease[2]
-  local state, held, queue, cancel, length, extended =
-    unpack(call('HMGET', job_key(id), 'state', 'token', 'queue', 'cancel', 'lease', 'extended'))
+  local state, held, queue, cancel, length, extended, kind = unpack(call('HMGET', job_key(id),
+    'state', 'token', 'queue', 'cancel', 'lease', 'extended', 'kind'))
+  if kind == 'd' then
+    held = nil -- it is detached: nobody renews it
+  end
   local name = lease_name(id, token)
   if state == 'active' and held == token then
     if (tonumber(length) or DEFAULT_LEASE_MS) ~= lease_ms then

@@ -2,15 +2,17 @@
 -- needs: core batch job leave
 --
 -- ARGV   now, job id, delay_ms, run_at or nil, only delayed jobs?
--- Reply  'missing', 'conflict', 'waiting' or 'delayed'
+-- Reply  'missing', 'owned', 'conflict', 'waiting' or 'delayed'
 
 local now = open(false)
 local id, only_delayed = args[2], args[5]
-local state, type, priority, stalls, expires =
-  unpack(call('HMGET', job_key(id), 'state', 'type', 'priority', 'stalls', 'expires'))
+local state, type, priority, stalls, expires, kind =
+  unpack(call('HMGET', job_key(id), 'state', 'type', 'priority', 'stalls', 'expires', 'kind'))
 
 if not state then
   return 'missing'
+elseif kind then
+  return 'owned'
 elseif state ~= 'delayed' and (only_delayed or state ~= 'waiting') then
   return 'conflict'
 end

@@ -2,13 +2,15 @@
 -- needs: core batch job dead
 --
 -- ARGV   now, job id
--- Reply  'missing', 'conflict' or 'waiting'
+-- Reply  'missing', 'owned', 'conflict' or 'waiting'
 
 local now = open(false)
-local state, queue = unpack(call('HMGET', job_key(args[2]), 'state', 'queue'))
+local state, queue, kind = unpack(call('HMGET', job_key(args[2]), 'state', 'queue', 'kind'))
 
 if not state then
   return 'missing'
+elseif kind then
+  return 'owned'
 elseif state ~= 'failed' then
   return 'conflict'
 end

@@ -1,8 +1,10 @@
 -- sweep: take back leases that ran out.
 -- needs: core order batch job leave value lease queue
+-- runs: run inbox task activity drop owned
 --
 -- ARGV   now, interval_ms, limit
--- Reply  per lease {job id, queue, type, 'extended' | 'stalled' | 'dead' | 'cancelled'}
+-- Reply  per lease {job id, queue, type, 'extended' | 'stalled' | 'dead' | 'cancelled' |
+--        'lost', token if it is lost}
 --
 -- After a gap in sweeping, workers that live could not renew. Their leases are extended
 -- once; the job's field `extended` (of lingering ones: a hash) says so until a renewal.
@@ -77,7 +79,7 @@ local function extend_all()
   return false
 end
 
-local NAMES = { waiting = 'stalled', failed = 'dead', cancelled = 'cancelled' }
+local NAMES = { waiting = 'stalled', delayed = 'stalled', failed = 'dead', cancelled = 'cancelled' }
 
 local function take_back(id, queue, name)
   if name then
@@ -87,9 +89,14 @@ local function take_back(id, queue, name)
   end
   local job = read_lease(id)
   read_run(job)
+  if job.kind == 'a' then -- whoever swept settles it
+    swept[#swept + 1] = { id, queue, job.type, 'lost', job.token }
+    return
+  end
   drop_lease(job)
+  job.token = nil -- whoever had it has not settled the job
   local state = job.cancel and end_cancelled(job, now) or stall(job, now)
-  call('HDEL', job_key(id), 'token') -- whoever had it has not settled the job
+  call('HDEL', job_key(id), 'token')
   swept[#swept + 1] = { id, queue, job.type, NAMES[state] }
 end
 

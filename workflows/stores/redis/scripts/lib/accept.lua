@@ -2,7 +2,8 @@
 -- needs: core batch job
 --
 -- A new job is the array {id, queue, type, payload, headers, priority, delay_ms, run_at,
--- expires_ms, max_stalls, dedup, trace}; what is absent is nil.
+-- expires_ms, max_stalls, dedup, trace}; what is absent is nil. Of the engine's own jobs
+-- {..., kind, run, timeouts} follow (lib/activity.lua).
 
 local CREATED, DUPLICATE, DEDUPLICATED = 0, 1, 2
 
@@ -76,6 +77,9 @@ local function enter(job, place, now, request)
   append(fields, 'dedup', dedup)
   append(fields, 'trace', trace)
   append(fields, 'request', request)
+  if job[13] then
+    engine().adopt(job, fields, place, due or now, now)
+  end
   if expires then
     zadd(prefix .. 'expiring', expires, id)
   end

@@ -122,7 +122,23 @@ local function flush_wakes()
   end
 end
 
+-- Who waits for one thing (watch.lua) has a list of its own. A hint, as above.
+local anyone
+
+local function notify(name)
+  if anyone == nil then
+    anyone = call('EXISTS', prefix .. 'watched') == 1
+  end
+  for _, list in ipairs(anyone and call('SMEMBERS', prefix .. name) or {}) do
+    redis.pcall('RPUSH', list, 1)
+    redis.pcall('PEXPIRE', list, WAKE_MS)
+  end
+end
+
 local function flush(now)
+  if loaded_runs then
+    loaded_runs.flush()
+  end
   flush_sets()
   flush_counts(now)
   flush_wakes()

@@ -16,6 +16,16 @@ local MAX_STEP = 1000
 local REQUEST_MEMORY_MS = 15 * 60 * 1000
 local TEST_SLACK_MS = 60 * 60 * 1000 -- real time must not outrun a standing test clock
 
+-- What only workflow runs need (a script's line `runs`) is made when a script first asks
+-- for it: to make a function costs the server as much as a small command, and most calls
+-- need none of these.
+local load_runs, loaded_runs
+
+local function engine()
+  loaded_runs = loaded_runs or load_runs()
+  return loaded_runs
+end
+
 -- Names may hold any character: two of them in one key need a length between them.
 local function pair(first, second)
   return #first .. ':' .. first .. ':' .. second
@@ -23,6 +33,10 @@ end
 
 local function job_key(id)
   return prefix .. 'job:' .. id
+end
+
+local function queue_key(queue)
+  return prefix .. 'queue:' .. queue
 end
 
 -- The jobs of a queue in one state: active by lease end, ended ones by when they ended.

@@ -1,5 +1,12 @@
--- due: jobs whose time has come.
+-- due: jobs and timers whose time has come.
 -- needs: core batch job leave
+-- runs: run inbox task timer
+
+-- Fire due timers of runs. Returns how many.
+local function fire_timers(now, limit)
+  local due = call('ZRANGEBYSCORE', prefix .. 'timers', '-inf', now, 'LIMIT', 0, limit)
+  return #due > 0 and engine().fire(due, now) or 0
+end
 
 -- Make due delayed jobs waiting, in order of (run_at, place). Returns how many.
 local function promote_due(now, limit)
@@ -24,8 +31,12 @@ end
 local function expire_due(now, limit)
   local ids = call('ZRANGEBYSCORE', prefix .. 'expiring', '-inf', now, 'LIMIT', 0, limit)
   for _, id in ipairs(ids) do
-    local queue, dedup = leave_pending(id)
-    end_job(id, queue, dedup, 'expired', now)
+    local queue, dedup, kind = leave_pending(id)
+    if kind then
+      engine().expire(id, queue, dedup, kind, now)
+    else
+      end_job(id, queue, dedup, 'expired', now)
+    end
     count(queue, 'expired')
   end
   return #ids

@@ -4,7 +4,7 @@
 -- A claim is the array {id, owner, queues, slots, prefetch, suspects, lease_ms}; its
 -- queues are {queue, types, share}.
 
-local CLAIMED = { 'payload', 'headers', 'trace', 'created', 'ready', 'expires', 'started' }
+local CLAIMED = { 'payload', 'headers', 'trace', 'created', 'ready', 'expires', 'started', 'kind' }
 local BEFORE = { 'attempts', 'stalls', 'first', 'token' }
 
 -- The job as exchange.lua replies it; what it had before only if it was claimed before.
@@ -32,7 +32,7 @@ end
 local function lease_job(id, queue, type, priority, claim, now)
   local key, job = job_key(id), call('HMGET', job_key(id), unpack(CLAIMED))
   local token, owner, lease_ms = claim[1], claim[2], claim[7]
-  local expires, started = job[6], job[7]
+  local expires, started, kind = job[6], job[7], job[8]
   if started then
     job[13], job[14], job[15] = claim_again(id, started, now)
   end
@@ -44,34 +44,54 @@ local function lease_job(id, queue, type, priority, claim, now)
     zrem(prefix .. 'expiring', id)
   end
   job[7] = now
-  return as_granted(job, id, queue, type, priority, now + lease_ms)
+  as_granted(job, id, queue, type, priority, now + lease_ms)
+  if kind then
+    engine().begin(job, id, kind, queue, now)
+  end
+  return job
+end
+
+-- The types of a queue that its limits do not bind; only asked for if it has any.
+local function exempt_types(queue, limits)
+  local exempt = {}
+  if limits.concurrency or limits.rate_max then
+    for _, type in ipairs(call('SMEMBERS', prefix .. 'exempt:' .. queue)) do
+      exempt[type] = true
+    end
+  end
+  return exempt
 end
 
 local function open_queue(wanted, claim, now)
   local queue, types = wanted[1], wanted[2]
   local limits = read_limits(queue)
-  local room = room_in(queue, limits, now)
+  local room, exempt = room_in(queue, limits, now), exempt_types(queue, limits)
   local sources = {}
-  if room > 0 then
-    for _, type in ipairs(types) do
-      sources[#sources + 1] = new_source(waiting_key(queue, type), type, false, 0)
+  local function add(key, type, suspect)
+    local source = new_source(key, type, suspect, 0)
+    source.exempt = exempt[type]
+    sources[#sources + 1] = source
+  end
+  for _, type in ipairs(limits.paused and {} or types) do
+    if room > 0 or exempt[type] then
+      add(waiting_key(queue, type), type, false)
       if claim[6] > 0 then
-        sources[#sources + 1] = new_source(suspect_key(queue, type), type, true, 0)
+        add(suspect_key(queue, type), type, true)
       end
     end
   end
-  return { queue = queue, types = types, limits = limits, room = room, sources = sources,
-    taken = 0 }
+  return { queue = queue, types = types, limits = limits, room = room, exempt = exempt,
+    sources = sources, counted = 0 }
 end
 
 -- Choose up to `most` jobs of an open queue, without writing.
 local function choose(entry, most, claim, chosen)
   local slots, suspects = claim[4], claim[6]
-  local n = math.min(most, entry.room)
+  local n = next(entry.exempt) and most or math.min(most, entry.room)
   local chunk = #entry.sources > 2 and math.ceil(n / #entry.sources) + 4 or math.max(n, 1)
   for _ = 1, n do
     local suspect = #chosen < slots and chosen.suspects < suspects
-    local source = first_source(entry.sources, chunk, suspect)
+    local source = first_source(entry.sources, chunk, suspect, entry.room < 1)
     if not source then
       return
     end
@@ -80,7 +100,9 @@ local function choose(entry, most, claim, chosen)
     if source.suspect then
       chosen.suspects = chosen.suspects + 1
     end
-    entry.room, entry.taken = entry.room - 1, entry.taken + 1
+    if not source.exempt then
+      entry.room, entry.counted = entry.room - 1, entry.counted + 1
+    end
   end
 end
 
@@ -88,7 +110,7 @@ end
 local function wake_rest(entry)
   for _, type in ipairs(entry.types) do
     woken[wake_key(entry.queue, type)] = nil
-    if entry.room > 0
+    if (entry.room > 0 or entry.exempt[type] and not entry.limits.paused)
       and call('EXISTS', waiting_key(entry.queue, type), suspect_key(entry.queue, type)) > 0 then
       wake(entry.queue, type)
     end
@@ -132,6 +154,7 @@ local function look_again(entries, now)
       soonest = ms
     end
   end
+  at(next_due(prefix .. 'timers', now))
   local delayed = call('EXISTS', prefix .. 'due') == 1
   for _, entry in ipairs(entries) do
     at(opens_in(entry.limits, now))
@@ -144,7 +167,7 @@ end
 
 -- Take the chosen jobs out of the sets that they wait in.
 local function take_out(entry, now)
-  use_rate(entry.queue, entry.limits, entry.taken, now)
+  use_rate(entry.queue, entry.limits, entry.counted, now)
   for _, source in ipairs(entry.sources) do
     if source.taken > 0 then
       call('ZREMRANGEBYRANK', source.key, 0, source.taken - 1)
@@ -185,8 +208,12 @@ local function held_job(id, queue, type, priority)
   local job = call('HMGET', job_key(id), unpack(CLAIMED))
   local attempts, stalls, first = unpack(call('HMGET', job_key(id), unpack(BEFORE)))
   job[13], job[14], job[15] = attempts, stalls, first or job[7]
-  local lease_end = call('ZSCORE', state_key('active', queue), id)
-  return as_granted(job, id, queue, type, priority or '0', lease_end)
+  local lease_end, kind = call('ZSCORE', state_key('active', queue), id), job[8]
+  as_granted(job, id, queue, type, priority or '0', lease_end)
+  if kind then
+    engine().describe(job, id, kind)
+  end
+  return job
 end
 
 -- The jobs that this token still holds, as they are now; what only lingers is not one.

@@ -30,17 +30,24 @@ local function before(a, b)
   return bytes_before(a.batch[a.at], b.batch[b.at])
 end
 
--- The source with the first job of all; suspects only if `suspects`.
-local function first_source(sources, chunk, suspects)
+-- The source with the first job of all; suspects only if `suspects`, and what limits bind
+-- not if `exempt`.
+local function first_source(sources, chunk, suspects, exempt)
   local best
   for _, source in ipairs(sources) do
-    if (suspects or not source.suspect) and has_head(source, chunk) then
+    if (suspects or not source.suspect) and (source.exempt or not exempt)
+      and has_head(source, chunk) then
       if not best or before(source, best) then
         best = source
       end
     end
   end
   return best
+end
+
+-- Whether the engine owns the jobs of a source: those of a type are of one kind.
+local function is_owned(source)
+  return has_head(source, 1) and call('HEXISTS', job_key(source.batch[1]:sub(17)), 'kind') == 1
 end
 
 -- Take the head of a source: job id, score.

@@ -6,7 +6,7 @@
 -- token whose function still runs although its job went on is in lingering:<queue>, and
 -- in the hash `lingerers` with its length and queue.
 
-local LEASED = { 'state', 'token', 'queue', 'started', 'ready', 'dedup', 'locked' }
+local LEASED = { 'state', 'token', 'queue', 'started', 'ready', 'dedup', 'locked', 'kind' }
 local RUN = { 'type', 'attempts', 'owner', 'history', 'cancel', 'lease' }
 
 -- Read what every end of a lease needs. The fence is `state` and `token`.
@@ -14,7 +14,7 @@ local function read_lease(id)
   local v = call('HMGET', job_key(id), unpack(LEASED))
   return {
     id = id, state = v[1], token = v[2], queue = v[3], started = v[4], ready = v[5],
-    dedup = v[6], locked = v[7],
+    dedup = v[6], locked = v[7], kind = v[8],
   }
 end
 
@@ -26,7 +26,7 @@ local function read_run(job)
 end
 
 local function record(job, number, now, outcome, failure)
-  return attempt(job.id, job.history, number, job.started, now, outcome, job.owner, failure)
+  return attempt(job.id, job.history, number, job.started, now, outcome, job.owner or '', failure)
 end
 
 -- A job shows its newest failure; '' is none.
@@ -38,6 +38,9 @@ end
 
 -- Let go of the lease: its place in the active set, its locks.
 local function drop_lease(job)
+  if job.kind and job.kind ~= 'a' then
+    call('HINCRBY', queue_key(job.queue), 'exempt', -1)
+  end
   zrem(state_key('active', job.queue), job.id)
   zrem(prefix .. 'held:' .. job.token, job.id)
   if job.locked == job.token then
@@ -87,9 +90,18 @@ local function stop_lingering(token, id)
   return queue
 end
 
+-- Write the end of a job; of one that the engine owns no record stays.
+local function finish(job, state, now, ...)
+  if job.kind then
+    engine().drop(job, now)
+  else
+    end_job(job.id, job.queue, job.dedup, state, now, ...)
+  end
+end
+
 local function end_cancelled(job, now, failure)
   keep_failure(job.id, failure)
-  end_job(job.id, job.queue, job.dedup, 'cancelled', now,
+  finish(job, 'cancelled', now,
     record(job, job.attempts + 1, now, 'cancelled', failure))
   count(job.queue, 'cancelled')
   return 'cancelled'
@@ -104,6 +116,9 @@ local function put_back(job, ready, ...)
   if expires then
     zadd(prefix .. 'expiring', expires, job.id)
   end
+  if job.kind then
+    engine().pend(job, ready)
+  end
   return 'waiting'
 end
 
@@ -113,6 +128,9 @@ local function stall(job, now)
   local stalls = call('HINCRBY', key, 'stalls', 1)
   local most = tonumber(call('HGET', key, 'max_stalls')) or 3
   count(job.queue, 'stalled')
+  if job.kind then
+    return engine().stall(job, stalls, now)
+  end
   if stalls > most then
     end_job(job.id, job.queue, job.dedup, 'failed', now, 'reason', 'stalled',
       record(job, job.attempts + 1, now, 'stalled'))

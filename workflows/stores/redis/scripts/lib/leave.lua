@@ -8,12 +8,12 @@ local function leave_delayed(id, queue, type, place)
   zrem(delayed_key(queue, type), place .. id)
 end
 
-local PENDING = { 'state', 'queue', 'type', 'place', 'stalls', 'expires', 'dedup' }
+local PENDING = { 'state', 'queue', 'type', 'place', 'stalls', 'expires', 'dedup', 'kind' }
 
--- Take a waiting or delayed job out of its sets. Returns its queue and its dedup id, or
--- nil if the job is not pending.
+-- Take a waiting or delayed job out of its sets. Returns its queue, its dedup id and its
+-- kind if the engine owns it; or nil if the job is not pending.
 local function leave_pending(id)
-  local state, queue, type, place, stalls, expires, dedup =
+  local state, queue, type, place, stalls, expires, dedup, kind =
     unpack(call('HMGET', job_key(id), unpack(PENDING)))
   if state == 'waiting' then
     zrem(pending_key(queue, type, stalls), place .. id)
@@ -25,7 +25,7 @@ local function leave_pending(id)
   if expires then
     zrem(prefix .. 'expiring', id)
   end
-  return queue, dedup
+  return queue, dedup, kind
 end
 
 local function release_dedup(id, queue, dedup)

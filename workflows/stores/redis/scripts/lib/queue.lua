@@ -2,15 +2,13 @@
 -- needs: core batch
 --
 -- The hash queue:<name>: paused paused_by; declared_ and operator_ concurrency, rate_max,
--- rate_ms; overridden; rate_start and rate_used of the rate window.
-
-local function queue_key(queue)
-  return prefix .. 'queue:' .. queue
-end
+-- rate_ms; overridden; rate_start and rate_used of the rate window; exempt: how many
+-- leases take no place (lib/activity.lua).
 
 local LIMITS = {
   'paused', 'overridden', 'declared_concurrency', 'declared_rate_max', 'declared_rate_ms',
   'operator_concurrency', 'operator_rate_max', 'operator_rate_ms', 'rate_start', 'rate_used',
+  'exempt',
 }
 
 local function read_limits(queue)
@@ -23,6 +21,7 @@ local function read_limits(queue)
     rate_ms = tonumber(v[first + 2]),
     window = tonumber(v[9]),
     used = tonumber(v[10]) or 0,
+    exempt = tonumber(v[11]) or 0,
   }
 end
 
@@ -33,7 +32,7 @@ local function room_in(queue, limits, now)
   end
   local room = math.huge
   if limits.concurrency then
-    local held = call('ZCARD', state_key('active', queue))
+    local held = call('ZCARD', state_key('active', queue)) - limits.exempt
       + call('ZCARD', prefix .. 'lingering:' .. queue)
     room = math.max(0, limits.concurrency - held)
   end

@@ -1,14 +1,16 @@
 -- settle: the end of a lease as its worker reports it.
 -- needs: core batch job leave accept value lease queue
 --
--- A settlement is the array {kind, job id, token, jobs, values, join, ...}: follow-up
--- jobs as in lib/accept.lua, values {key, value, ttl_ms}, a join {key, index, size,
--- value, job}, or nil. What follows depends on the kind; see the functions of `kinds`.
+-- A settlement is the array {kind, job id, token, jobs, values, join, outcome, ...}:
+-- follow-up jobs as in lib/accept.lua, values {key, value, ttl_ms}, a join {key, index,
+-- size, value, job}, the inbox entry that an activity's run gets, or nil. What follows
+-- depends on the kind; see the functions of `kinds`, and lib/commit.lua.
 
 local LOST, ALREADY = 'lost', 'already'
 local MAX_RELEASES = 10
 
 local touched = {} -- queues in which a lease ended
+local inlined = {} -- leases that commits were granted: {token, job as in exchange.lua}
 
 -- The bucket of a duration: workflows/engine/histogram.py, bit for bit.
 local function bucket(ms)
@@ -33,21 +35,21 @@ function kinds.complete(job, item, now)
   drop_lease(job)
   count(queue, 'completed')
   count_run(queue, job.ready, job.started, now)
-  if item[8] then
+  if item[9] and not job.kind then
     release_dedup(id, queue, job.dedup)
     forget(id, now)
     return 'completed'
   end
-  if item[7] then
-    end_job(id, queue, job.dedup, 'completed', now, 'result', item[7])
+  if item[8] then
+    finish(job, 'completed', now, 'result', item[8])
   else
-    end_job(id, queue, job.dedup, 'completed', now)
+    finish(job, 'completed', now)
   end
   return 'completed'
 end
 
 local function let_go(job, lingers)
-  if lingers then
+  if lingers and job.kind ~= 'd' then
     linger(job)
   else
     drop_lease(job)
@@ -57,8 +59,8 @@ end
 -- {..., failure, delay_ms, run_at, spend, linger}
 function kinds.retry(job, item, now)
   local id, queue = job.id, job.queue
-  local failure, spend = item[7], item[10]
-  let_go(job, item[11])
+  local failure, spend = item[8], item[11]
+  let_go(job, item[12])
   if job.cancel then
     return end_cancelled(job, now, failure)
   end
@@ -69,7 +71,7 @@ function kinds.retry(job, item, now)
     count_run(queue, job.ready, job.started, now)
   end
   local place = next_place()
-  local due = due_time(item[8], item[9], now)
+  local due = due_time(item[9], item[10], now)
   local state = due and 'delayed' or 'waiting'
   local priority, stalls, expires =
     unpack(call('HMGET', job_key(id), 'priority', 'stalls', 'expires'))
@@ -84,33 +86,39 @@ function kinds.retry(job, item, now)
   else
     enter_waiting(id, queue, job.type, priority, place, stalls)
   end
+  if job.kind then
+    engine().pend(job, due or now)
+  end
   return state
 end
 
 -- {..., failure, reason, spend, remove, linger}
 function kinds.bury(job, item, now)
   local id, queue = job.id, job.queue
-  local failure, reason, spend = item[7], item[8], item[9]
-  let_go(job, item[11])
+  local failure, reason, spend = item[8], item[9], item[10]
+  let_go(job, item[12])
   count_in(totals, queue, 'dead:' .. reason)
   count_in(minutes, queue, 'dead')
   if spend then
     count_run(queue, job.ready, job.started, now)
   end
-  if item[10] then
+  if item[11] and not job.kind then
     release_dedup(id, queue, job.dedup)
     forget(id, now)
     return 'failed'
   end
   local number = job.attempts + 1
   keep_failure(id, failure)
-  end_job(id, queue, job.dedup, 'failed', now, 'reason', reason, 'attempts',
+  finish(job, 'failed', now, 'reason', reason, 'attempts',
     spend and number or job.attempts, record(job, number, now, 'dead', failure))
   return 'failed'
 end
 
 -- The rate-limit slot of a claim that started nothing is free again, while its window is.
 local function refund(job, now)
+  if job.kind == 'w' or job.kind == 'q' then
+    return -- it took none
+  end
   local limits, started = read_limits(job.queue), tonumber(job.started)
   if limits.rate_ms and limits.window and limits.used > 0
     and started >= limits.window and now < limits.window + limits.rate_ms then
@@ -120,7 +128,7 @@ end
 
 -- {..., started}
 function kinds.release(job, item, now)
-  local started = item[7]
+  local started = item[8]
   drop_lease(job)
   if not started then
     refund(job, now)
@@ -144,9 +152,13 @@ end
 
 function kinds.expire(job, _, now)
   drop_lease(job)
-  end_job(job.id, job.queue, job.dedup, 'expired', now)
+  finish(job, 'expired', now)
   count(job.queue, 'expired')
   return 'expired'
+end
+
+function kinds.detach(job)
+  return engine().detach(job)
 end
 
 -- -- what comes with a settlement -------------------------------------------------------
@@ -170,6 +182,7 @@ local function follow_up(item, now)
   end
   for _, value in ipairs(item[5] or {}) do
     put_value('result', value[1], value[2], value[3], now)
+    notify('watch:value:' .. pair('result', value[1]))
   end
   if item[6] then
     report(item[6], now)
@@ -177,11 +190,14 @@ local function follow_up(item, now)
 end
 
 -- The lease does not hold. Did this token itself end it?
-local function verdict(job, token)
+local function verdict(job, token, now)
   if job.state and job.state ~= 'active' and job.token == token then
     return ALREADY
   end
   flush_sets() -- it may have been in this very call
+  if token == '' then
+    return engine().was_seized(job.id, now) and ALREADY or LOST
+  end
   return call('SISMEMBER', prefix .. 'done:' .. token, job.id) == 1 and ALREADY or LOST
 end
 
@@ -199,15 +215,28 @@ local function settle(item, now)
     follow_up(item, now)
     return state
   end
-  local job = read_lease(id)
+  local job = token ~= '' and read_lease(id) or engine().seize(id, now)
   if job.state ~= 'active' or job.token ~= token then
-    return verdict(job, token)
+    local reason = verdict(job, token, now)
+    if reason == ALREADY and kind == 'commit' and item[19] then
+      engine().inline_again(item[19])
+    end
+    return reason
+  end
+  if job.kind then
+    job.run = call('HGET', job_key(id), 'run')
+  end
+  if kind == 'commit' then
+    return engine().commit(job, item, now)
   end
   if kind ~= 'complete' then
     read_run(job)
   end
   local state = kinds[kind](job, item, now)
   touched[job.queue] = true
+  if job.kind and not engine().tell(job, item[7], state, now) then
+    return state
+  end
   follow_up(item, now)
   return state
 end

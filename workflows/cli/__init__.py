@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows import __version__
-from workflows.exceptions import SettingsError, StoreError
+from workflows.cli.workflow_commands import add_workflow_commands
+from workflows.client import RPCError, WorkflowQueryFailedError
+from workflows.exceptions import (
+    SettingsError,
+    StoreError,
+    WorkflowAlreadyStartedError,
+)
 from workflows.settings import EXIT_CONFIG, Settings, load_settings
 from workflows.supervise import ProcessGroup
 from workflows.telemetry import configure_logging, mask, mask_url
@@ -24,7 +30,7 @@ READY_WITHIN_S = 60.0
 MAX_PORT = 65_535
 MAX_WORKERS = 1000
 MIN_RATE, MAX_RATE = 0.001, 1000.0  # jobs per second
-GUNICORN_CONFIG = Path(__file__).parent.parent / "deploy" / "gunicorn.conf.py"
+GUNICORN_CONFIG = Path(__file__).parents[2] / "deploy" / "gunicorn.conf.py"
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -43,6 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"Wrong settings:\n{error}", file=sys.stderr)
         return EXIT_CONFIG
+    except (
+        RPCError,
+        WorkflowAlreadyStartedError,
+        WorkflowQueryFailedError,
+    ) as error:
+        print(mask(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        return 1
     except StoreError as error:
         print(f"{type(error).__name__}: {mask(str(error))}", file=sys.stderr)
         return 1
@@ -88,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         "--fsck", action="store_true", help="check every invariant of the store"
     )
     doctor.set_defaults(command=_doctor)
+
+    add_workflow_commands(commands)
 
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)

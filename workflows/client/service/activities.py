@@ -1,0 +1,187 @@
+"""Activities that are completed from elsewhere: by task token, or by their ids."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from workflows.client.service.outcomes import find_run
+from workflows.client.service.sending import send
+from workflows.engine import failure_json
+from workflows.engine.activity_task import ActivityTask
+from workflows.engine.proto_json import payloads
+from workflows.engine.states import JobState
+from workflows.exceptions import InvalidArgumentError, NotFoundError
+from workflows.runtime.activity_run import (
+    Failing,
+    Outcome,
+    Succeeded,
+    WasCancelled,
+)
+from workflows.runtime.activity_settling import settlement_of
+from workflows.store import (
+    Beat,
+    JobRecord,
+    LeasedJob,
+    PendingWork,
+    RunRef,
+    SettleStatus,
+    Store,
+)
+
+Json = Mapping[str, Any]
+GONE = "workflow execution already completed, or the activity has ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRef:
+    """Names an activity of a run; without a run id of the current one."""
+
+    workflow_id: str
+    run_id: str | None
+    activity_id: str
+
+
+def read_token(token: bytes) -> tuple[str, str]:
+    """Return job id and lease token of a task token.
+
+    Raises:
+        InvalidArgumentError: it is none.
+    """
+    try:
+        job_id, lease = token.decode().rsplit(" ", 1)
+    except (UnicodeError, ValueError):
+        msg = "not a task token of an activity"
+        raise InvalidArgumentError(msg) from None
+    return job_id, lease
+
+
+class AsyncActivities:
+    """The four things that can be said of an activity from outside.
+
+    All raise NotFoundError if the attempt is over, or its run is closed.
+    """
+
+    def __init__(self, store: Store, identity: str) -> None:
+        self._store = store
+        self._identity = identity
+
+    def complete(self, which: ActivityRef | bytes, result: Json) -> None:
+        """End it with a result."""
+        self._end(which, Succeeded(result=dict(result)))
+
+    def fail(
+        self, which: ActivityRef | bytes, failure: Json, details: Sequence[Json] = ()
+    ) -> None:
+        """End the attempt with a failure; `details`: a last heartbeat's."""
+        if details:
+            self.heartbeat(which, details)
+        self._end(which, Failing(failure=dict(failure)))
+
+    def report_cancellation(
+        self, which: ActivityRef | bytes, details: Sequence[Json] = ()
+    ) -> None:
+        """End it as cancelled.
+
+        Raises:
+            InvalidArgumentError: nobody asked for its cancellation.
+        """
+        holder = payloads(details) if details else None
+        failure = dict(failure_json.cancelled_failure(holder, "Cancelled"))
+        self._end(which, WasCancelled(failure=failure))
+
+    def heartbeat(self, which: ActivityRef | bytes, details: Sequence[Json]) -> Beat:
+        """Say that it lives; the answer says whether its cancellation is asked for."""
+        record, token = self._find(which)
+        data = msgspec.json.encode(list(details)) if details else b""
+        beat = send(lambda: self._store.beat(record.id, token, data))
+        if not beat.held:
+            raise NotFoundError(GONE)
+        return beat
+
+    # -- parts --
+
+    def _end(self, which: ActivityRef | bytes, outcome: Outcome) -> None:
+        record, token = self._find(which)
+        if isinstance(outcome, WasCancelled) and not record.cancel_requested:
+            msg = "nobody asked to cancel this activity"
+            raise InvalidArgumentError(msg)
+        settlement = settlement_of(
+            ActivityTask.from_json(record.payload),
+            _leased(record, token),
+            outcome,
+            identity=self._identity,
+            now=self._store.now(),
+        )
+        tries = 0
+
+        def settle() -> SettleStatus:
+            nonlocal tries
+            tries += 1
+            return self._store.exchange([settlement]).statuses[0]
+
+        status = send(settle)
+        # What was sent again may have been done the first time.
+        done = {SettleStatus.OK} if tries == 1 else {SettleStatus.OK, *_REPEATED}
+        if status not in done:
+            raise NotFoundError(GONE)
+
+    def _find(self, which: ActivityRef | bytes) -> tuple[JobRecord, str]:
+        if isinstance(which, bytes):
+            job_id, token = read_token(which)
+            record = self._store.get_job(job_id)
+            if record is None or record.state is not JobState.ACTIVE:
+                raise NotFoundError(GONE)
+            return record, token
+        ref = RunRef(workflow_id=which.workflow_id, run_id=which.run_id)
+        run = find_run(self._store, ref)
+        work = self._store.pending_work(run.run_id)
+        for record in work.activities if work else ():
+            if _activity_id(record) == which.activity_id:
+                return record, _token(work, record)
+        msg = f"no activity {which.activity_id!r} is pending in run {run.run_id}"
+        raise NotFoundError(msg)
+
+
+_REPEATED = (SettleStatus.ALREADY, SettleStatus.LOST)
+
+
+def _token(work: PendingWork | None, record: JobRecord) -> str:
+    if work is None or record.id not in work.tokens:
+        msg = f"the activity {_activity_id(record)!r} has not started yet"
+        raise NotFoundError(msg)
+    return work.tokens[record.id]
+
+
+def _activity_id(record: JobRecord) -> str:
+    return ActivityTask.from_json(record.payload).activity_id
+
+
+def _leased(record: JobRecord, token: str) -> LeasedJob:
+    """Return an active activity as its worker had it."""
+    started = record.started_at or record.created_at
+    return LeasedJob(
+        id=record.id,
+        queue=record.queue,
+        type=record.type,
+        payload=record.payload,
+        headers=record.headers,
+        token=token,
+        attempt=record.attempts_made + 1,
+        stalls=record.stalls,
+        priority=record.priority,
+        created_at=record.created_at,
+        ready_at=record.ready_at,
+        first_started_at=started,
+        started_at=started,
+        expires_at=record.expires_at,
+        lease_until=record.lease_until or 0,
+        trace=record.trace,
+        kind=record.kind,
+        run_id=record.run_id,
+        deadlines=record.deadlines,
+        close_at=record.close_at,
+        details=record.details,
+        failure=record.failure,
+    )

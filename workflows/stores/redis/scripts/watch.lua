@@ -1,0 +1,15 @@
+-- watch: be told when something of a name changes.
+-- needs: core
+--
+-- ARGV   now, name ('run:<run>' or 'value:<space and key>'), the list to tell it in
+-- Reply  1
+--
+-- Who waits says so again at least every WATCH_MS; `watched` says that anybody does.
+
+local WATCH_MS = 5000
+
+open(false)
+call('SET', prefix .. 'watched', 1, 'PX', WATCH_MS)
+call('SADD', prefix .. 'watch:' .. args[2], args[3])
+call('PEXPIRE', prefix .. 'watch:' .. args[2], WATCH_MS)
+return 1
