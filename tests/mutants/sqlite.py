@@ -80,7 +80,7 @@ MUTANTS = [
     _mutant(
         "lingering not counted",
         "release",
-        "granting.py",
+        "inlining.py",
         "lingering(tx, name) + tx.places(name)",
         "tx.places(name)",
     ),

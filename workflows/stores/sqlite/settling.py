@@ -72,11 +72,11 @@ class Settling:
         self._removed: list[int] = []
         self._runs = Runs(tx)
         self._held: dict[str, Held] = {}
+        self._stale = True  # a commit may change any lease
         self.granted: list[LeasedJob] = []  # inline
 
     def run(self) -> list[Answer]:
         """Apply all, in order; return what became of each."""
-        self._look_up()
         answers = [self._apply(settlement) for settlement in self._settlements]
         self._flush()
         self._runs.flush()
@@ -87,10 +87,13 @@ class Settling:
         ids = as_json({each.job_id for each in self._settlements})
         rows = self._tx.execute(_HELD, (ids,))
         self._held = {row[1]: Held(*row) for row in rows}
+        self._stale = False
 
     def _apply(self, settlement: Settlement) -> Answer:
         if isinstance(settlement, Return):
             return self._return(settlement)
+        if self._stale:
+            self._look_up()
         job = self._held.get(settlement.job_id)
         if not settlement.token:
             self._flush()
@@ -157,8 +160,7 @@ class Settling:
         return SettleStatus.OK, self._settle(job, settlement)
 
     def _end(self, held: Held, settlement: Settlement) -> bool:
-        """Drop the record, tell the run; return whether there is more to write."""
-        self._removed.append(held.n)
+        """Tell the run of an end; return whether there is more to write."""
         if held.kind != ACTIVITY:
             return True
         run = self._runs.by_number(held.run or 0)
@@ -175,7 +177,7 @@ class Settling:
         if committed.status is SettleStatus.OK:
             self._flush()
             self._write_follow_ups(settlement)
-            self._look_up()
+            self._stale = True
         if committed.leased is not None:
             self.granted.append(committed.leased)
         return committed.status, committed.state
