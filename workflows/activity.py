@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_type_hints, overload
 
 from workflows.common import Priority, RetryPolicy
@@ -251,7 +252,7 @@ class Flag:
 class Context:
     """What the worker gives to a running activity."""
 
-    info: Info
+    make_info: Callable[[], Info]
     heartbeat: Callable[..., None]
     payload_converter: PayloadConverter
     cancelled: Flag = field(default_factory=Flag)
@@ -259,6 +260,11 @@ class Context:
     details: ActivityCancellationDetails | None = None
     shield: Callable[[], Any] | None = None  # of a sync activity's interrupt
     client: "Client | None" = None
+
+    @cached_property
+    def info(self) -> Info:
+        """What is known of the activity; made for those that ask."""
+        return self.make_info()
 
 
 CURRENT: ContextVar[Context] = ContextVar("workflows.activity")

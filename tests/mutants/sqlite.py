@@ -74,7 +74,7 @@ MUTANTS = [
         "concurrency not counted",
         "limits",
         "transaction.py",
-        'return self.counter(queue, "state:active") - exempt',
+        "return self.counter(queue, _ACTIVE) - exempt",
         "return 0",
     ),
     _mutant(

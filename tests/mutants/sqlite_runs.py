@@ -68,9 +68,9 @@ MUTANTS = [
     _mutant(
         "inline lease beyond concurrency",
         "runs_commit",
-        "granting.py",
-        "if queue.room(tx.now, taken) < 1:",
-        "if queue.paused:",
+        "inlining.py",
+        "return queue if queue.room(tx.now, taken) >= 1 else None",
+        "return queue",
     ),
     _mutant(
         "signals not carried",

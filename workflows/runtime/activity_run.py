@@ -134,7 +134,7 @@ class _Run:
         self._held_back = False
         job = lease.job
         self._context = Context(
-            info=self._info(),
+            make_info=self._info,
             heartbeat=self._heartbeat,
             payload_converter=host.converter.payload_converter,
             worker_shutdown=host.shutdown,

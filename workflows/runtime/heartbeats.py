@@ -44,11 +44,19 @@ class Heart:
         self._pending: bytes | None = None
         self._due = 0
         self._told = False
+        self.on_record: Callable[[], None] | None = None  # there is one to send
 
     def record(self, details: bytes) -> None:
         """Keep details as the newest heartbeat; `beat` sends them."""
         with self._lock:
             self._pending = details
+        if self.on_record is not None:
+            self.on_record()
+
+    @property
+    def due(self) -> int | None:
+        """When (boot time, ns) the next `beat` has something to do; None: not yet."""
+        return None if self._pending is None else self._due
 
     def beat(self, now: int) -> None:
         """Send what is pending, if it is due at boot time `now` (ns)."""
@@ -105,9 +113,9 @@ class Hearts:
 
     def add(self, heart: Heart) -> None:
         """Look after an activity's heartbeats."""
+        heart.on_record = self._wake.set
         with self._lock:
             self._hearts.add(heart)
-        self._wake.set()
 
     def remove(self, heart: Heart) -> None:
         """Leave an activity alone."""
@@ -116,9 +124,17 @@ class Hearts:
 
     def _run(self) -> None:
         while not self._stopped:
-            self._wake.wait(0.01 if self._hearts else None)
+            self._wake.wait(self._rest_s())
             self._wake.clear()
-            with self._lock:
-                hearts = [*self._hearts]
-            for heart in hearts:
+            for heart in self._beating():
                 heart.beat(boot_ns())
+
+    def _beating(self) -> list[Heart]:
+        with self._lock:
+            return [heart for heart in self._hearts if heart.due is not None]
+
+    def _rest_s(self) -> float | None:
+        """Return how long nothing is due; None: until something is recorded."""
+        dues = [heart.due for heart in self._beating()]
+        soonest = min((due for due in dues if due is not None), default=None)
+        return None if soonest is None else max(0.0, (soonest - boot_ns()) / 1e9)

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from workflows.engine.replay import Replay
 
@@ -49,26 +50,19 @@ class RunCache:
         finally:
             with self._lock:
                 slot.borrowed -= 1
-            self._trim()
+                if slot.replay is None and not slot.borrowed:
+                    self._slots.pop(run_id, None)
+                dropped = self._over()
+            for each in dropped:
+                each.drop()
 
-    def _trim(self) -> None:
-        """Evict the least recently used runs, empty slots first."""
-        with self._lock:
-            gone = [
-                run_id
-                for run_id, slot in self._slots.items()
-                if slot.replay is None and not slot.borrowed
-            ]
-            over = len(self._slots) - len(gone) - self._size
-            for run_id, slot in self._slots.items():
-                if over <= 0:
-                    break
-                if slot.replay is not None and not slot.borrowed:
-                    gone.append(run_id)
-                    over -= 1
-            dropped = [self._slots.pop(run_id) for run_id in gone]
-        for slot in dropped:
-            slot.drop()
+    def _over(self) -> list[Slot]:
+        """Take out the least recently used runs that are too many."""
+        over = len(self._slots) - self._size
+        if over <= 0:
+            return []
+        free = (key for key, slot in self._slots.items() if not slot.borrowed)
+        return [self._slots.pop(key) for key in [*islice(free, over)]]
 
     def clear(self) -> None:
         """Evict every run that nobody has borrowed."""

@@ -10,6 +10,7 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.store import Enqueued, EnqueueStatus, JobKind, NewJob
 from workflows.stores.sqlite.deadlines import encode, pending_deadline
 from workflows.stores.sqlite.memory import as_json, recall, remember
+from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
 
 _CREATED = EnqueueStatus.CREATED
@@ -59,8 +60,13 @@ def _remembered(kept: str) -> list[Enqueued]:
     ]
 
 
-def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
-    """Insert those jobs whose id and dedup id are free; one answer per job."""
+def insert(
+    tx: Transaction, jobs: Sequence[NewJob], run: Run | None = None
+) -> list[Enqueued]:
+    """Insert those jobs whose id and dedup id are free; one answer per job.
+
+    `run`: one that exists and need not be looked up.
+    """
     if not jobs:
         return []
     taken = _taken(tx, jobs)
@@ -81,14 +87,15 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
         if job.kind is _PLAIN:
             rows.append(row)
         else:
-            owned.append((*row, *_owned(tx, job, row)))
+            owned.append((*row, *_owned(tx, job, row, run)))
         messages.append((n, job.headers, job.payload))
         answers.append(Enqueued(job.id, _CREATED))
     queues = dict.fromkeys(row[2] for row in (*rows, *owned))
     tx.executemany(
         "INSERT INTO queues (name) VALUES (?) ON CONFLICT DO NOTHING", zip(queues)
     )
-    tx.executemany(_INSERT, rows)
+    if rows:
+        tx.executemany(_INSERT, rows)
     if owned:
         tx.executemany(_INSERT_OWNED, owned)
     tx.executemany(
@@ -97,12 +104,14 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[Enqueued]:
     return answers
 
 
-def _owned(tx: Transaction, job: NewJob, row: tuple[object, ...]) -> tuple[object, ...]:
+def _owned(
+    tx: Transaction, job: NewJob, row: tuple[object, ...], run: Run | None
+) -> tuple[object, ...]:
     """Return the columns of an engine-owned job that plain ones do not have."""
     ready_at = cast("int", row[9])
     return (
         job.kind.value,
-        _run_number(tx, job),
+        run.n if run and run.run_id == job.run_id else _run_number(tx, job),
         pending_deadline(job.deadlines, tx.now, ready_at),
         encode(job.deadlines),
     )
@@ -159,7 +168,7 @@ def _row(tx: Transaction, job: NewJob, n: int) -> tuple[object, ...]:
     state, ready_at = JobState.DELAYED, run_at
     if run_at is None or run_at <= now:
         state, run_at, ready_at = JobState.WAITING, None, now
-    tx.moved(job.queue, None, state)
+    tx.moved(job.queue, None, state, type_name=job.type)
     tx.total(job.queue, "enqueued", "enqueued")
     return (
         n,

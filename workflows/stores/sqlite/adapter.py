@@ -57,7 +57,7 @@ from workflows.stores.sqlite.group_commit import GroupCommit, Operation
 from workflows.stores.sqlite.location import parse_url
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.run_store import RunStore
-from workflows.stores.sqlite.transaction import Clock
+from workflows.stores.sqlite.transaction import Clock, Transaction
 from workflows.stores.sqlite.waiting import Waiters
 
 T = TypeVar("T")
@@ -84,7 +84,11 @@ class SqliteStore(RunStore):
         self._clock = Clock(
             options.clock or _wall_ms, test_mode=options.clock is not None
         )
-        self._waiters = Waiters(self._connections.data_version, self._claimable_in)
+        self._waiters = Waiters(
+            self._connections.data_version,
+            self._connections.commits,
+            self._claimable_in,
+        )
         self._writer = GroupCommit(
             self._connections,
             self._clock,
@@ -98,6 +102,15 @@ class SqliteStore(RunStore):
 
     def _write(self, operation: Operation[T]) -> T:
         return self._writer.run(operation)
+
+    def _say(self, operation: Operation[T]) -> T:
+        """Write something that says itself what it makes possible."""
+
+        def speaking(tx: Transaction) -> T:
+            tx.told.speaks()
+            return operation(tx)
+
+        return self._writer.run(speaking)
 
     def _read(self, read: Callable[..., T], *arguments: Any) -> T:
         with self._connections.reading() as connection:
@@ -117,7 +130,7 @@ class SqliteStore(RunStore):
     def enqueue(self, jobs: Sequence[NewJob], *, request_id: str) -> list[Enqueued]:
         """Accept jobs; see `Store`."""
         validation.check_enqueue(jobs, request_id)
-        return self._write(lambda tx: accepting.enqueue(tx, jobs, request_id))
+        return self._say(lambda tx: accepting.enqueue(tx, jobs, request_id))
 
     # -- workers --
 
@@ -128,8 +141,8 @@ class SqliteStore(RunStore):
         validation.check_exchange(settlements, claim)
         run_validation.check_commits(settlements)
         if claim is not None:
-            self._waiters.claim(frozenset(each.queue for each in claim.queues))
-        return self._write(lambda tx: exchanging.exchange(tx, settlements, claim))
+            self._waiters.claim({each.queue: each.types for each in claim.queues})
+        return self._say(lambda tx: exchanging.exchange(tx, settlements, claim))
 
     def renew(
         self,
@@ -150,7 +163,7 @@ class SqliteStore(RunStore):
     def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
         """Make due jobs waiting; see `Store`."""
         validation.check_limit(limit)
-        return self._write(lambda tx: pending.promote_due(tx, limit))
+        return self._say(lambda tx: pending.promote_due(tx, limit))
 
     def expire_due(self, *, limit: int = MAX_STEP) -> int:
         """End jobs that expired; see `Store`."""
@@ -168,7 +181,7 @@ class SqliteStore(RunStore):
 
     def heartbeat(self, worker: WorkerInfo) -> None:
         """Say that a process lives."""
-        self._write(lambda tx: workers.heartbeat(tx, worker))
+        self._say(lambda tx: workers.heartbeat(tx, worker))
 
     def retire_worker(self, owner: str) -> None:
         """Forget a process."""
@@ -313,7 +326,7 @@ class SqliteStore(RunStore):
     ) -> None:
         """Set a value."""
         validation.check_ttl(ttl_ms)
-        self._write(lambda tx: keeping.put_value(tx, space, key, value, ttl_ms))
+        self._say(lambda tx: keeping.put_value(tx, space, key, value, ttl_ms))
 
     def put_value_if_absent(
         self,
@@ -326,7 +339,7 @@ class SqliteStore(RunStore):
     ) -> bool:
         """Set a value unless one exists; see `Store`."""
         validation.check_ttl(ttl_ms)
-        return self._write(
+        return self._say(
             lambda tx: keeping.put_value_if_absent(tx, space, key, value, ttl_ms, lease)
         )
 
@@ -336,7 +349,7 @@ class SqliteStore(RunStore):
 
     def pop_value(self, space: str, key: str) -> bytes | None:
         """Remove a value and return it."""
-        return self._write(lambda tx: keeping.pop_value(tx, space, key))
+        return self._say(lambda tx: keeping.pop_value(tx, space, key))
 
     def delete_value(self, space: str, key: str) -> bool:
         """Remove a value."""
@@ -348,12 +361,12 @@ class SqliteStore(RunStore):
 
     def flush_values(self, space: str) -> None:
         """Remove all values of a space."""
-        self._write(lambda tx: keeping.flush_values(tx, space))
+        self._say(lambda tx: keeping.flush_values(tx, space))
 
     def increment(self, space: str, key: str, amount: int = 1) -> int:
         """Add to a counter."""
         validation.check_amount(amount)
-        return self._write(lambda tx: keeping.increment(tx, space, key, amount))
+        return self._say(lambda tx: keeping.increment(tx, space, key, amount))
 
     # -- reads --
 

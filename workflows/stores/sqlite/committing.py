@@ -8,9 +8,8 @@ from workflows.stores.sqlite import activities, inbox, timers
 from workflows.stores.sqlite.accepting import insert
 from workflows.stores.sqlite.closing import close
 from workflows.stores.sqlite.creating import any_exists
-from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import Endings, Held
-from workflows.stores.sqlite.granting import lease_inline
+from workflows.stores.sqlite.inlining import lease_inline, start_inline
 from workflows.stores.sqlite.kinds import ACTIVITY, TASK
 from workflows.stores.sqlite.memory import remember_settled
 from workflows.stores.sqlite.runs import Run, Runs
@@ -35,6 +34,7 @@ def commit(runs: Runs, endings: Endings, held: Held, asked: Commit) -> Committed
         return Committed(SettleStatus.CONFLICT)
     if asked.close is not None and _would_drop(runs, run, asked):
         return Committed(SettleStatus.AGAIN)
+    heard = run.inbox_seq
     inbox.take(runs.tx, run, asked.taken)
     runs.add_events(run, asked.events)
     run.last_at, run.changed = asked.at, True
@@ -46,13 +46,13 @@ def commit(runs: Runs, endings: Endings, held: Held, asked: Commit) -> Committed
         run.failure = asked.retry.failure
         return Committed(SettleStatus.OK, _retry(endings, held, asked.retry))
     run.failure = b""
-    state = _end_lease(runs, endings, held, asked)
+    state = _end_lease(endings, held, asked)
     leased = _apply(runs, run, asked)
     if asked.close is not None:
         close(runs, run, asked.close, held=held.kind == TASK)
     if held.kind == TASK:
         state = _go_on(runs, run, held)
-    elif run.open and inbox.holds(runs.tx, run):
+    elif run.open and run.inbox_seq != heard and inbox.holds(runs.tx, run):
         ensure_task(runs.tx, run)
     return Committed(SettleStatus.OK, state, leased)
 
@@ -101,7 +101,7 @@ def _apply(runs: Runs, run: Run, asked: Commit) -> LeasedJob | None:
     tx = runs.tx
     timers.set_timers(tx, run, asked.timers)
     timers.cancel_timers(tx, run, asked.cancel_timers)
-    insert(tx, asked.activities)
+    leased = _schedule(tx, run, asked)
     for wish in asked.cancel_activities:
         activities.cancel(runs, run, wish)
     for child in asked.children:
@@ -109,12 +109,24 @@ def _apply(runs: Runs, run: Run, asked: Commit) -> LeasedJob | None:
         inbox.add(runs, run, [child.started if started else child.refused])
     for delivery in asked.deliveries:
         _deliver(runs, run, delivery)
-    leased = None
-    if asked.inline is not None:
+    if asked.inline is not None and leased is None:
         leased = lease_inline(tx, run, asked.inline)
     if asked.info is not None:
         run.info = asked.info
     return leased
+
+
+def _schedule(tx: Transaction, run: Run, asked: Commit) -> LeasedJob | None:
+    """Insert the activities; lease the first one in the same go, if that is asked."""
+    first, wish = next(iter(asked.activities), None), asked.inline
+    plain = asked.close is None and not asked.cancel_activities
+    if first is not None and wish is not None and wish.job_id == first.id and plain:
+        leased = start_inline(tx, run, first, wish)
+        if leased is not None:
+            insert(tx, asked.activities[1:], run)
+            return leased
+    insert(tx, asked.activities, run)
+    return None
 
 
 def _deliver(runs: Runs, run: Run, delivery: Deliver) -> None:
@@ -143,7 +155,7 @@ def _retry(endings: Endings, held: Held, retry: TaskRetry) -> JobState:
     return endings.pend(held, tx.now + retry.delay_ms)
 
 
-def _end_lease(runs: Runs, endings: Endings, held: Held, asked: Commit) -> JobState:
+def _end_lease(endings: Endings, held: Held, asked: Commit) -> JobState:
     """End an activity, which frees its place; count the end of a task."""
     if held.kind == TASK:
         endings.finish_task(held)
@@ -155,14 +167,13 @@ def _end_lease(runs: Runs, endings: Endings, held: Held, asked: Commit) -> JobSt
     else:
         state = endings.complete(held, None)
     endings.flush()
-    delete_jobs(runs.tx, [held.n])
     return state
 
 
 def _go_on(runs: Runs, run: Run, held: Held) -> JobState:
     """Make a new task if there is more to do."""
     if run.open and inbox.holds(runs.tx, run):
-        renew_task(runs.tx, held)
+        renew_task(runs.tx, run, held)
         return JobState.WAITING
     end_task(runs.tx, held)
     return JobState.COMPLETED

@@ -111,13 +111,20 @@ class Connections:
 
     def data_version(self) -> int:
         """Return a number that changes when any other connection has committed."""
+        return self._watch("PRAGMA data_version")
+
+    def commits(self) -> int:
+        """Return how many transactions have changed the file."""
+        return self._watch("SELECT commits FROM store")
+
+    def _watch(self, question: str) -> int:
         with self._use():
             try:
                 if self._watcher is None:
                     self._watcher = connect(
                         self._location, timeout_ms=READ_BUSY_MS, read_only=True
                     )
-                row = self._watcher.execute("PRAGMA data_version").fetchone()
+                row = self._watcher.execute(question).fetchone()
                 return int(row[0])
             except driver.Error as error:
                 _close(self._watcher)

@@ -14,6 +14,8 @@ from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_HISTORY
 from workflows.stores.sqlite.deadlines import arm
 from workflows.stores.sqlite.kinds import ACTIVITY, QUERY, TASK, takes_place
+from workflows.stores.sqlite.memory import remember_settled
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.transaction import Transaction
 
 MAX_STALL_DELAY_MS = 60_000  # of a workflow task that takes its workers down
@@ -43,6 +45,12 @@ _RECORD = """
 INSERT INTO attempts (job, k, attempt, started_at, ended_at, owner, outcome, failure)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ANY_LEASED = "SELECT 1 FROM kv WHERE job_id IS NOT NULL LIMIT 1"
+_DELETE = tuple(
+    f"DELETE FROM {table} WHERE {column} = ?"  # noqa: S608 - text of this module
+    for table, column in (("messages", "n"), ("jobs", "n"))
+)
+_DELETE_ATTEMPTS = "DELETE FROM attempts WHERE job = ?"
 _SHORTEN = "DELETE FROM attempts WHERE job = ? AND k <= ?"
 
 
@@ -83,6 +91,7 @@ class Endings:
         }
         self._freed: list[tuple[str, str]] = []
         self._pending: list[int] = []  # activities
+        self._gone: list[tuple[Held, JobState]] = []  # engine-owned
         self._moves: Counter[tuple[str, JobState]] = Counter()
         self._measures: Counter[tuple[str, int, int]] = Counter()
 
@@ -96,6 +105,8 @@ class Endings:
         if self._pending:
             arm(tx, self._pending)
             self._pending.clear()
+        if self._gone:
+            self._delete()
         for (queue, state), number in self._moves.items():
             tx.moved(queue, JobState.ACTIVE, state, number)
             if state not in PENDING and state is not JobState.FAILED:
@@ -145,14 +156,16 @@ class Endings:
     # -- moves --
 
     def free(self, held: Held) -> None:
-        """The lease's values go with it."""
+        """The lease's values go with it; one suspect fewer runs in its process."""
+        if held.stalls:
+            self._tx.told.tell(queue_topic(held.queue))
         self._freed.append((held.id, held.token))
 
     def complete(self, held: Held, result: bytes | None) -> JobState:
         """The job is done. Its row tells this run, so the history need not."""
         self._measure(held)
         if held.kind is not None:
-            self._leave(held)
+            return self._drop(held, JobState.COMPLETED)
         self._moves[held.queue, JobState.COMPLETED] += 1
         self._rows[_COMPLETE].append((self._tx.now, result, held.attempts, held.n))
         return JobState.COMPLETED
@@ -204,6 +217,29 @@ class Endings:
         self._tx.moved(held.queue, JobState.ACTIVE, None)
         self._tx.total(held.queue, "completed", "completed")
 
+    def _drop(self, held: Held, state: JobState) -> JobState:
+        """An engine-owned job ends in a state, but leaves no record of it."""
+        self._leave(held)
+        self._moves[held.queue, state] += 1
+        self._gone.append((held, state))
+        return state
+
+    def _delete(self) -> None:
+        """Delete what ended without a record; its settlement stays known."""
+        tx = self._tx
+        settled = []
+        for held, state in self._gone:
+            tx.moved(held.queue, state, None)
+            for sql in _DELETE:
+                tx.execute(sql, (held.n,))
+            if held.history:
+                tx.execute(_DELETE_ATTEMPTS, (held.n,))
+            if held.settled_token is not None:
+                settled.append((held.id, held.settled_token))
+        self._gone.clear()
+        if settled:
+            remember_settled(tx, settled)
+
     def _leave(self, held: Held) -> None:
         """An engine-owned job is active no more."""
         if not takes_place(held.kind, held.lease_until):
@@ -213,7 +249,7 @@ class Endings:
         self, held: Held, state: JobState, reason: str | None = None
     ) -> JobState:
         if held.kind is not None:
-            self._leave(held)
+            return self._drop(held, state)
         self._moves[held.queue, state] += 1
         self._rows[_FINISH].append(
             (
@@ -264,5 +300,6 @@ def stall_delay_ms(stalls: int) -> int:
 
 def free_values(tx: Transaction, leases: Iterable[tuple[str, str]]) -> None:
     """Delete the values (Huey's locks) that belong to these leases."""
-    if tx.execute("SELECT 1 FROM kv WHERE job_id IS NOT NULL LIMIT 1").fetchone():
-        tx.executemany("DELETE FROM kv WHERE job_id = ? AND token = ?", leases)
+    pairs = [*leases]
+    if pairs and tx.execute(_ANY_LEASED).fetchone():
+        tx.executemany("DELETE FROM kv WHERE job_id = ? AND token = ?", pairs)

@@ -6,12 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from workflows.engine.states import JobState
-from workflows.store import InlineLease, JobKind, LeasedJob
+from workflows.store import JobKind, LeasedJob
 from workflows.stores.sqlite.deadlines import arm, close_at, decode
 from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, owner_run
 from workflows.stores.sqlite.memory import as_json
-from workflows.stores.sqlite.queues import lingering, read_queue, save_window
-from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
 
 _LEASED = """
@@ -36,10 +34,6 @@ _OWNED = """
 SELECT n, created_at, deadlines, coalesce(details, x''), failure,
        (SELECT run_id FROM runs WHERE runs.n = run)
 FROM jobs WHERE n IN (SELECT value FROM json_each(?))
-"""
-_NEW = """
-SELECT n, queue FROM jobs
-WHERE id = ? AND run = ? AND kind = 'activity' AND state = 'waiting'
 """
 _NO_MESSAGE = (0, b"", b"")
 
@@ -87,24 +81,6 @@ def held_job(tx: Transaction, job_id: str, token: str) -> LeasedJob | None:
     """Return a job if this token still holds it."""
     row = tx.execute("SELECT n FROM jobs WHERE id = ?", (job_id,)).fetchone()
     return held(tx, as_json(row), token).get(row[0]) if row else None
-
-
-def lease_inline(tx: Transaction, run: Run, wish: InlineLease) -> LeasedJob | None:
-    """Lease a new activity of a run, if the limits of its queue allow it."""
-    row = tx.execute(_NEW, (wish.job_id, run.n)).fetchone()
-    if row is None:
-        return None
-    n, name = row
-    queue = read_queue(tx, name)
-    if queue is None:
-        return None
-    taken = 0 if queue.concurrency is None else lingering(tx, name) + tx.places(name)
-    if queue.room(tx.now, taken) < 1:
-        return None
-    if queue.rate_max is not None:
-        queue.use_window(tx.now, 1)
-        save_window(tx, queue)
-    return lease(tx, [n], wish.owner, wish.token, wish.lease_ms)[n]
 
 
 def _leased(tx: Transaction, numbers: str, rows: list[Row]) -> dict[int, LeasedJob]:

@@ -18,6 +18,7 @@ import pysqlite3 as driver
 from workflows.exceptions import StoreError, StoreUnavailableError
 from workflows.stores.sqlite.connections import Connections
 from workflows.stores.sqlite.errors import store_error
+from workflows.stores.sqlite.news import News
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Clock, Transaction
 from workflows.stores.sqlite.write_lock import WriteLock
@@ -71,7 +72,7 @@ class GroupCommit:
         connections: where the writer comes from.
         clock: the store's time.
         path: the file's name, for errors.
-        on_commit: called after each commit that changed something.
+        on_commit: hears what each commit that changed something makes possible.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class GroupCommit:
         connections: Connections,
         clock: Clock,
         path: str,
-        on_commit: Callable[[], None],
+        on_commit: Callable[[News], None],
     ) -> None:
         self._connections = connections
         self._clock = clock
@@ -204,7 +205,7 @@ class GroupCommit:
         with self._connections.writing() as connection:
             try:
                 self._lock.begin(connection, group[0].since)
-                outcomes, changed = self._run_operations(connection, group)
+                outcomes, news = self._run_operations(connection, group)
                 self._committing = True
                 connection.execute("COMMIT")
             except BaseException:
@@ -214,14 +215,14 @@ class GroupCommit:
         for waiting, outcome in zip(group, outcomes, strict=True):
             waiting.end(*outcome)
         self._committing = False
-        if changed:
+        if news is not None:
             self.commits += 1
-            self._on_commit()
+            self._on_commit(news)
 
     def _run_operations(
         self, connection: Connection, group: list[_Waiting[Any]]
-    ) -> tuple[list[Outcome], bool]:
-        """Run all operations; return their outcomes, and whether anything changed."""
+    ) -> tuple[list[Outcome], News | None]:
+        """Run all operations; return their outcomes, and the news if any wrote."""
         start = connection.total_changes
         transaction = Transaction(connection, self._clock)
         outcomes: list[Outcome] = []
@@ -236,8 +237,8 @@ class GroupCommit:
                 outcomes.append((None, error))
                 transaction.drop_counts()
             else:
-                transaction.keep_counts()
+                wrote = connection.total_changes != before
+                transaction.keep_counts(wrote=wrote)
         if connection.total_changes == start:
-            return outcomes, False
-        transaction.write_shared()
-        return outcomes, True
+            return outcomes, None
+        return outcomes, transaction.write_shared()

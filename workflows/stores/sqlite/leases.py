@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from workflows.engine.states import JobState
 from workflows.store import Renewed, Swept
-from workflows.stores.sqlite.deletion import delete_jobs
 from workflows.stores.sqlite.ending import HELD_COLUMNS, Endings, Held, free_values
 from workflows.stores.sqlite.kinds import ACTIVITY, FOREVER
 from workflows.stores.sqlite.memory import FORGET_STEP, forget
@@ -103,13 +102,6 @@ def _take_back(tx: Transaction, limit: int) -> list[Swept]:
     endings = Endings(tx)
     swept = [_end(endings, held, name) for held, name in active[:jobs]]
     endings.flush()
-    ended = [
-        held.n
-        for (held, _), each in zip(active, swept, strict=False)
-        if held.kind is not None and each.outcome == "dead"
-    ]
-    if ended:
-        delete_jobs(tx, ended)  # engine-owned jobs leave no record
     return swept
 
 

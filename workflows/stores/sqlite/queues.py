@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from workflows.exceptions import NotFoundError
 from workflows.store import QueueLimits
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -121,6 +122,7 @@ def refund(tx: Transaction, name: str, started_at: int) -> None:
     if queue.window_end(tx.now) is not None and queue.window_used:
         queue.window_used -= 1
         save_window(tx, queue)
+        tx.told.tell(queue_topic(name))
 
 
 def _check_found(rows: int, queue: str) -> None:

@@ -24,6 +24,7 @@ from workflows.store import (
 from workflows.stores import run_validation, validation
 from workflows.stores.sqlite import activities, closing, run_reads, starting
 from workflows.stores.sqlite.group_commit import Operation
+from workflows.stores.sqlite.news import run_topic, value_topic
 from workflows.stores.sqlite.run_retention import prune_runs
 from workflows.stores.sqlite.values import get_values
 from workflows.stores.sqlite.waiting import Waiters
@@ -38,6 +39,9 @@ class RunStore(ABC):
 
     @abstractmethod
     def _write(self, operation: Operation[T]) -> T: ...
+
+    @abstractmethod
+    def _say(self, operation: Operation[T]) -> T: ...
 
     @abstractmethod
     def _read(self, read: Callable[..., T], *arguments: Any) -> T: ...
@@ -55,14 +59,14 @@ class RunStore(ABC):
         """Start a run; see `Runs`."""
         run_validation.check_start(start)
         validation.check_text("a request id", request_id)
-        return self._write(lambda tx: starting.start_run(tx, start, request_id))
+        return self._say(lambda tx: starting.start_run(tx, start, request_id))
 
     def send_to_run(self, run: RunRef, entry: InboxEntry, *, request_id: str) -> str:
         """Append to the inbox of an open run; see `Runs`."""
         run_validation.check_ref(run)
         run_validation.check_entry(entry)
         validation.check_text("a request id", request_id)
-        return self._write(lambda tx: starting.send(tx, run, entry, request_id))
+        return self._say(lambda tx: starting.send(tx, run, entry, request_id))
 
     def close_run(self, run: RunRef, close: Close, *, request_id: str) -> str:
         """Close an open run from outside; see `Runs`."""
@@ -75,7 +79,7 @@ class RunStore(ABC):
 
     def beat(self, job_id: str, token: str, details: bytes) -> Beat:
         """Record a heartbeat of an activity; see `Runs`."""
-        return self._write(lambda tx: activities.beat(tx, job_id, token, details))
+        return self._say(lambda tx: activities.beat(tx, job_id, token, details))
 
     def list_overdue(self, *, limit: int = MAX_STEP) -> list[Overdue]:
         """Return what is past a deadline; see `Runs`."""
@@ -130,7 +134,9 @@ class RunStore(ABC):
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """Block until a run has changed; see `Runs`."""
         return self._waiters.wait_until(
-            lambda: self._read(run_reads.changed, run_id, length), timeout_s
+            lambda: self._read(run_reads.changed, run_id, length),
+            run_topic(run_id),
+            timeout_s,
         )
 
     def wait_value(self, space: str, key: str, *, timeout_s: float) -> bytes | None:
@@ -139,6 +145,7 @@ class RunStore(ABC):
         while True:
             there = self._waiters.wait_until(
                 lambda: bool(self._read_at(get_values, space, [key])),
+                value_topic(space, key),
                 max(0.0, deadline - time.monotonic()),
             )
             value = self.pop_value(space, key) if there else None

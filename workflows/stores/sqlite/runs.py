@@ -10,6 +10,7 @@ from typing import Any
 
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import NewRun, Parent, RunRecord, RunRef, RunStatus
+from workflows.stores.sqlite.news import run_topic
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -178,6 +179,7 @@ class Runs:
         run.status, run.closed_at = status.value, self.tx.now
         run.next_run_id = next_run_id
         self.tx.execute(_CLOSE, (run.status, run.closed_at, next_run_id, run.n))
+        self.tx.told.tell(run_topic(run.run_id))
 
     def flush(self) -> None:
         """Write what was changed."""
@@ -186,6 +188,7 @@ class Runs:
             self.tx.executemany(_UPDATE, map(_changes, changed))
             for run in changed:
                 run.changed = False
+                self.tx.told.tell(run_topic(run.run_id))
 
 
 def matches(ref: RunRef, run: Run) -> bool:

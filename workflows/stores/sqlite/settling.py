@@ -35,6 +35,7 @@ from workflows.stores.sqlite.memory import (
     remember_settled,
     settled_key,
 )
+from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.queues import refund
 from workflows.stores.sqlite.runs import Runs
 from workflows.stores.sqlite.transaction import Transaction
@@ -76,11 +77,11 @@ class Settling:
         self._removed: list[int] = []
         self._runs = Runs(tx)
         self._held: dict[str, Held] = {}
+        self._stale = True  # a commit may change any lease
         self.granted: list[LeasedJob] = []  # inline
 
     def run(self) -> list[Answer]:
         """Apply all, in order; return what became of each."""
-        self._look_up()
         answers = [self._apply(settlement) for settlement in self._settlements]
         self._flush()
         self._runs.flush()
@@ -91,10 +92,13 @@ class Settling:
         ids = as_json({each.job_id for each in self._settlements})
         rows = self._tx.execute(_HELD, (ids,))
         self._held = {row[1]: Held(*row) for row in rows}
+        self._stale = False
 
     def _apply(self, settlement: Settlement) -> Answer:
         if isinstance(settlement, Return):
             return self._return(settlement)
+        if self._stale:
+            self._look_up()
         job = self._held.get(settlement.job_id)
         if not settlement.token and type(settlement) in _ENDS_PENDING:
             self._flush()
@@ -165,8 +169,7 @@ class Settling:
         return SettleStatus.OK, self._settle(job, settlement)
 
     def _end(self, held: Held, settlement: Settlement) -> bool:
-        """Drop the record, tell the run; return whether there is more to write."""
-        self._removed.append(held.n)
+        """Tell the run of an end; return whether there is more to write."""
         if held.kind != ACTIVITY:
             return True
         run = self._runs.by_number(held.run or 0)
@@ -183,7 +186,7 @@ class Settling:
         if committed.status is SettleStatus.OK:
             self._flush()
             self._write_follow_ups(settlement)
-            self._look_up()
+            self._stale = True
         if committed.leased is not None:
             self.granted.append(committed.leased)
         return committed.status, committed.state
@@ -272,8 +275,10 @@ class Settling:
         self._flush()
         pair = (settlement.job_id, settlement.token)
         lingered = self._tx.execute(
-            "DELETE FROM lingering WHERE job_id = ? AND token = ?", pair
-        ).rowcount
+            "DELETE FROM lingering WHERE job_id = ? AND token = ? RETURNING queue", pair
+        ).fetchall()
+        for (queue,) in lingered:
+            self._tx.told.tell(queue_topic(queue))
         if lingered:
             free_values(self._tx, [pair])
         row = self._tx.execute(

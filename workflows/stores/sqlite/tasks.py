@@ -54,7 +54,7 @@ def make_task(tx: Transaction, run: Run, delay_ms: int = 0) -> None:
             TASK,
         ),
     )
-    tx.moved(run.task_queue, None, state)
+    tx.moved(run.task_queue, None, state, type_name=run.task_type)
     tx.total(run.task_queue, "enqueued", "enqueued")
 
 
@@ -79,15 +79,20 @@ def ensure_task(tx: Transaction, run: Run) -> None:
     n, state, started_at = task
     if run.ends_early and state == JobState.DELAYED and started_at is None:
         tx.execute(_MAKE_DUE, (tx.now, tx.next_seq(), n))
-        tx.moved(run.task_queue, JobState.DELAYED, JobState.WAITING)
+        tx.moved(
+            run.task_queue,
+            JobState.DELAYED,
+            JobState.WAITING,
+            type_name=run.task_type,
+        )
 
 
-def renew_task(tx: Transaction, held: Held) -> None:
+def renew_task(tx: Transaction, run: Run, held: Held) -> None:
     """The task is done, and there is more to do: a new one in its row, waiting."""
     if held.history:
         tx.execute("DELETE FROM attempts WHERE job = ?", (held.n,))
     tx.execute(_ANEW, (tx.next_seq(), tx.now, held.token, held.n))
-    tx.moved(held.queue, None, JobState.WAITING)
+    tx.moved(held.queue, None, JobState.WAITING, type_name=run.task_type)
     tx.total(held.queue, "enqueued", "enqueued")
 
 

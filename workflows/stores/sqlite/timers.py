@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from workflows.store import InboxEntry, NewTimer
 from workflows.stores.sqlite.inbox import add
+from workflows.stores.sqlite.news import TIMERS
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.runs import Run, Runs
 from workflows.stores.sqlite.tasks import ensure_task
@@ -26,6 +27,7 @@ def set_timers(tx: Transaction, run: Run, timers: Iterable[NewTimer]) -> None:
     rows = [(run.run_id, x.key, x.due_at, x.entry.kind, x.entry.data) for x in timers]
     if rows:
         tx.executemany(_SET, rows)
+        tx.told.tell(TIMERS)
 
 
 def cancel_timers(tx: Transaction, run: Run, keys: Iterable[str]) -> None:

@@ -4,15 +4,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from workflows.engine.clock import ClockState, advance
-from workflows.engine.states import JobState
+from workflows.engine.states import PENDING, JobState
+from workflows.stores.sqlite.news import Gathering, News, queue_topic
 from workflows.stores.sqlite.opening import Connection
 
 MINUTE_MS = 60_000
+_ACTIVE, _EXEMPT = "state:active", "exempt:active"
 T = TypeVar("T")
 
 _ADD_COUNTER = (
     "INSERT INTO counters (queue, key, n) VALUES (?, ?, ?) "
     "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_LIMITED = (
+    "SELECT 1 FROM queues WHERE name = ? "
+    "AND iif(overridden, own_concurrency, concurrency) IS NOT NULL"
 )
 _ADD_MINUTE = (
     "INSERT INTO minutes (queue, minute, key, n) VALUES (?, ?, ?, ?) "
@@ -58,16 +64,18 @@ class Transaction:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
-        now, wall, seq = connection.execute(
-            "SELECT now, wall, seq FROM store"
+        now, wall, seq, commits = connection.execute(
+            "SELECT now, wall, seq, commits FROM store"
         ).fetchone()
         self._seq: int = seq
+        self._commits: int = commits
         self._clock = clock.read(ClockState(now, wall))
         self.now = self._clock.now
         self._counters: dict[tuple[str, str], int] = {}
         self._minutes: dict[tuple[str, int, str], int] = {}
         self._op_counters: dict[tuple[str, str], int] = {}
         self._op_minutes: dict[tuple[str, str], int] = {}
+        self.told = Gathering()
 
     # -- SQL --
 
@@ -100,9 +108,19 @@ class Transaction:
         return own + (int(row[0]) if row else 0)
 
     def moved(
-        self, queue: str, old: JobState | None, new: JobState | None, number: int = 1
+        self,
+        queue: str,
+        old: JobState | None,
+        new: JobState | None,
+        number: int = 1,
+        type_name: str = "",
     ) -> None:
-        """Count that jobs went from one state to another (None: no record)."""
+        """Count that jobs went from one state to another (None: no record).
+
+        Whoever waits for jobs of this type (none given: of any) hears of new ones.
+        """
+        if new in PENDING:
+            self.told.tell(queue_topic(queue, type_name))
         if old is not None:
             self._add(queue, _STATE_KEYS[old], -number)
         if new is not None:
@@ -110,12 +128,12 @@ class Transaction:
 
     def exempt(self, queue: str, number: int) -> None:
         """Count active jobs that take no place in the queue's concurrency."""
-        self._add(queue, "exempt:active", number)
+        self._add(queue, _EXEMPT, number)
 
     def places(self, queue: str) -> int:
         """Return how many active jobs take a place in the queue's concurrency."""
-        exempt = self.counter(queue, "exempt:active")
-        return self.counter(queue, "state:active") - exempt
+        exempt = self.counter(queue, _EXEMPT)
+        return self.counter(queue, _ACTIVE) - exempt
 
     def count_runs(self, status: str, number: int) -> None:
         """Count runs of a status; they are counted under no queue."""
@@ -140,18 +158,26 @@ class Transaction:
 
     # -- the end of an operation, of the transaction --
 
-    def keep_counts(self) -> None:
-        """The operation succeeded: its counts hold."""
+    def keep_counts(self, *, wrote: bool) -> None:
+        """The operation succeeded: its counts hold, and its news."""
+        self.told.keep(wrote=wrote)
+        self._keep_counts()
+
+    def _keep_counts(self) -> None:
         for pair, number in self._op_counters.items():
             self._counters[pair] = self._counters.get(pair, 0) + number
         minute = self.now // MINUTE_MS
         for (queue, key), number in self._op_minutes.items():
             place = (queue, minute, key)
             self._minutes[place] = self._minutes.get(place, 0) + number
-        self.drop_counts()
+        self._drop_counts()
 
     def drop_counts(self) -> None:
         """The operation changed nothing: nor do its counts."""
+        self.told.drop()
+        self._drop_counts()
+
+    def _drop_counts(self) -> None:
         self._op_counters = {}
         self._op_minutes = {}
 
@@ -159,10 +185,11 @@ class Transaction:
         """Everything was deleted, what is being counted too."""
         self._counters = {}
         self._minutes = {}
-        self.drop_counts()
+        self._drop_counts()
 
-    def write_shared(self) -> None:
-        """Write the counts, the clock and the last place."""
+    def write_shared(self) -> News:
+        """Write the counts, the clock and the last place; return the news."""
+        self._tell_of_places()
         counters = [(*pair, n) for pair, n in self._counters.items() if n]
         if counters:
             self.executemany(_ADD_COUNTER, counters)
@@ -170,8 +197,20 @@ class Transaction:
             rows = [(*place, n) for place, n in self._minutes.items()]
             self.executemany(_ADD_MINUTE, rows)
         self.execute(
-            "UPDATE store SET now = ?, wall = ?, seq = ?", (*self._clock, self._seq)
+            "UPDATE store SET now = ?, wall = ?, seq = ?, commits = ?",
+            (*self._clock, self._seq, self._commits + 1),
         )
+        return News(self.told.topics, self._commits, self._commits + 1)
+
+    def _tell_of_places(self) -> None:
+        """Places that became free in a queue that has not too many are news."""
+        places = (_ACTIVE, _EXEMPT)
+        for queue in {queue for queue, key in self._counters if key in places}:
+            taken = self._counters.get((queue, _ACTIVE), 0)
+            taken -= self._counters.get((queue, _EXEMPT), 0)
+            if taken < 0 and self.execute(_LIMITED, (queue,)).fetchone():
+                self.told.tell(queue_topic(queue))
+        self.told.keep(wrote=False)
 
 
 _STATE_KEYS = {state: f"state:{state.value}" for state in JobState}

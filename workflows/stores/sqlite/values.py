@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
 from workflows.stores.sqlite.memory import as_json
+from workflows.stores.sqlite.news import value_topic
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -41,6 +42,7 @@ def put_value(
 ) -> None:
     """Set a value, replacing any."""
     tx.execute(_PUT, (space, key, value, _until(tx, ttl_ms)))
+    tx.told.tell(value_topic(space, key))
 
 
 def put_value_if_absent(  # noqa: PLR0917 - a row and its lease
@@ -58,6 +60,7 @@ def put_value_if_absent(  # noqa: PLR0917 - a row and its lease
             return False
     _drop_over(tx, space, key)
     row = (space, key, value, _until(tx, ttl_ms), *(lease or (None, None)))
+    tx.told.tell(value_topic(space, key))
     return bool(tx.execute(_PUT_IF_ABSENT, row).rowcount)
 
 

@@ -1,3 +1,7 @@
+-- How many transactions have changed the file, so that a process can tell its own
+-- commits from those of others.
+ALTER TABLE store ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
+
 -- What makes a job engine-owned. All of it is NULL for plain jobs, and no index holds
 -- them, so that they pay for it with one byte per column.
 ALTER TABLE jobs ADD COLUMN kind TEXT;            -- NULL: plain
