@@ -396,6 +396,11 @@ def test_a_pending_activity_can_be_retried(
     again = Retry(job_id="act", token="", failure=b"unknown", delay_ms=5)
     assert exchange(run_store, again).states == (JobState.DELAYED,)
     assert run_store.list_overdue() == []
+    record = job(run_store, "act")
+    assert (record.owner, record.started_at) == (None, None)
+    (attempt,) = record.attempts
+    assert (attempt.owner, attempt.outcome) == ("", "retry")
+    assert attempt.started_at == attempt.ended_at == START + 10
     clock.advance(5)
     leased = work(run_store)
     assert (leased.attempt, leased.failure) == (2, b"unknown")

@@ -91,6 +91,7 @@ class Claims(Upkeep):
             queue=job.new.queue,
             token=token,
             owner=owner,
+            started_at=now,
             until=now + lease_ms,
             length=lease_ms,
         )

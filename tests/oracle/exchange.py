@@ -117,17 +117,13 @@ class Exchange(Values, Commits):
     # -- engine-owned jobs --
 
     def _lease_pending(self, job: Job) -> None:
-        """A pending activity is settled as if it had just been granted to nobody."""
+        """A pending activity is settled by nobody, who holds it for this moment."""
         if job.new.kind is JobKind.ACTIVITY and job.state in PENDING:
             now = self.now()
-            job.state, job.run_at, job.owner, job.started_at = (
-                JobState.ACTIVE,
-                None,
-                "",
-                now,
+            job.state, job.run_at = JobState.ACTIVE, None
+            job.lease = Lease(
+                job.new.id, job.new.queue, "", "", started_at=now, until=now, length=0
             )
-            job.first_started_at = job.first_started_at or now
-            job.lease = Lease(job.new.id, job.new.queue, "", "", until=now, length=0)
 
     def _detach(self, job: Job, settlement: Detach) -> None:
         """The worker goes, the lease stays; a repeat changes nothing."""

@@ -36,6 +36,7 @@ class Lease:
     queue: str
     token: str
     owner: str
+    started_at: int
     until: int
     length: int
     extended: bool = False  # by the sweep, since it was last renewed
@@ -256,9 +257,10 @@ class Memory:
 
     def _measure(self, job: Job) -> None:
         """Count the wait and the run of a spent attempt."""
-        assert job.started_at is not None
-        self._count_minute(job.new.queue, f"w{bucket(job.started_at - job.ready_at)}")
-        self._count_minute(job.new.queue, f"r{bucket(self.now() - job.started_at)}")
+        assert job.lease is not None
+        began = job.lease.started_at
+        self._count_minute(job.new.queue, f"w{bucket(began - job.ready_at)}")
+        self._count_minute(job.new.queue, f"r{bucket(self.now() - began)}")
 
     def _spend(self, job: Job, outcome: str, failure: bytes = b"") -> None:
         """A run that ends now spends its attempt."""
@@ -352,12 +354,11 @@ class Memory:
     def _record(self, job: Job, outcome: str, failure: bytes = b"") -> None:
         """Add the run that ends now to the history of the job."""
         assert job.lease is not None
-        assert job.started_at is not None
         if failure:
             job.failure = failure
         attempt = Attempt(
             attempt=job.attempts_made + 1,
-            started_at=job.started_at,
+            started_at=job.lease.started_at,
             ended_at=self.now(),
             owner=job.lease.owner,
             outcome=outcome,  # type: ignore[arg-type]  # one of its literals

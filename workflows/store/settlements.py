@@ -58,7 +58,8 @@ class Settlement:
     the run is closed, the activity ends and nothing more is written. An engine-owned
     job that ends leaves no record, whatever the settlement says, but is counted as
     every job is. A pending activity is settled with an empty token: the fence then is
-    that it is pending (by Complete, Retry, Bury, Cancel or Expire: others are LOST).
+    that it is pending (by Complete, Retry, Bury, Cancel or Expire: others are LOST);
+    its history then shows a run of no owner and no length.
     """
 
     job_id: str

@@ -25,10 +25,9 @@ SELECT n, queue, state FROM jobs
 WHERE id = ? AND kind = 'activity' AND state IN ('waiting', 'delayed')
 """
 _LEASE = f"""
-UPDATE jobs SET state = 'active', run_at = NULL, token = '', owner = '',
-    lease_until = ?1, lease_ms = 0, started_at = ?1,
-    first_started_at = coalesce(first_started_at, ?1)
-WHERE n = ?2 RETURNING {HELD_COLUMNS}
+UPDATE jobs SET state = 'active', run_at = NULL, token = '', lease_until = ?,
+    lease_ms = 0
+WHERE n = ? RETURNING {HELD_COLUMNS}
 """  # noqa: S608 - columns of a module
 _DETACH = "UPDATE jobs SET lease_until = ?, extended = 0 WHERE n = ?"
 
@@ -72,7 +71,9 @@ def lease_pending(tx: Transaction, job_id: str) -> Held | None:
         return None
     n, queue, state = row
     tx.moved(queue, JobState(state), JobState.ACTIVE)
-    return Held(*tx.execute(_LEASE, (tx.now, n)).fetchone())
+    held = Held(*tx.execute(_LEASE, (tx.now, n)).fetchone())
+    held.owner, held.started_at = "", tx.now  # its record names its last claim
+    return held
 
 
 def detach(tx: Transaction, held: Held) -> bool:
