@@ -5,18 +5,25 @@ writes, then once per write and side of it.
 """
 
 import asyncio
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.chaos import flows
 from tests.chaos.flows import KINDS
+from tests.clock import ManualClock
 from tests.integration.workflow_world import Mode, Point, Told, World, event_loop
 from workflows.runtime import workflow_tasks, workflow_worker
 from workflows.runtime.lease import MS
+from workflows.store import Store, StoreOptions
+from workflows.stores import open_store
 
-MODES = (Mode(), Mode(inline=False))  # a death empties the cache anyway
+CELLS = (  # no mode without a cache: a death empties it anyway
+    *(("sqlite", Mode()), ("sqlite", Mode(inline=False)), ("redis", Mode())),
+)
 # The writes that the life of each kind consists of, beside claims and clocks.
 COMMIT, COMPLETE = "exchange Commit", "exchange Complete"
 RETRY, DETACH = "exchange Retry", "exchange Detach"
@@ -32,38 +39,26 @@ WRITES = {
 }
 
 
+MEMORY = Path("/dev/shm")  # no power fails here, so fsync would only take time
+
+
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     with event_loop() as made:
         yield made
 
 
-class Stage:
-    """Plays worlds of one kind, each in a folder of its own."""
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], str]]:
+    """Give the URL of a new store: `place(adapter, name)`."""
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
 
-    def __init__(
-        self,
-        kind: str,
-        mode: Mode,
-        folder: Path,
-        loop: asyncio.AbstractEventLoop,
-        patch: pytest.MonkeyPatch,
-    ) -> None:
-        self._parts = kind, mode, loop
-        self._folder = folder
-        self._patch = patch
-        self._played = 0
+        def url(adapter: str, name: str) -> str:
+            if adapter == "redis":
+                return str(request.getfixturevalue("valkey").unix_url)
+            return f"sqlite:///{folder}/{name}.db"
 
-    def play(self, point: Point) -> Told:
-        """Play one world; its boot clock is its store's, so that writes repeat."""
-        kind, mode, loop = self._parts
-        self._played += 1
-        folder = self._folder / str(self._played)
-        folder.mkdir()
-        world = World(kind, folder, loop, mode)
-        for module in (workflow_tasks, workflow_worker):
-            self._patch.setattr(module, "boot_ns", lambda: world.clock.now * MS)
-        return world.play(point)
+        yield url
 
 
 @pytest.fixture
@@ -74,24 +69,36 @@ def _journal() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_journal")
-@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize(("adapter", "mode"), CELLS, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_death_around_any_write_changes_no_result(
     kind: str,
+    adapter: str,
     mode: Mode,
-    tmp_path: Path,
+    place: Callable[[str, str], str],
     loop: asyncio.AbstractEventLoop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage = Stage(kind, mode, tmp_path, loop, monkeypatch)
-    calm = stage.play(Point())
+    def play(point: Point) -> Told:
+        """Play one world; its boot clock is its store's, so that writes repeat."""
+        name = f"world-{uuid.uuid4().hex}"
+        url = place(adapter, name)
+
+        def open_at(clock: ManualClock) -> Store:
+            for module in (workflow_tasks, workflow_worker):
+                monkeypatch.setattr(module, "boot_ns", lambda: clock.now * MS)
+            return open_store(url, StoreOptions(namespace=name, clock=clock))
+
+        return World(kind, open_at, loop, mode).play(point)
+
+    calm = play(Point())
     assert calm.findings == [], calm.story
     called = set(calm.writes) - CLOCKS
     assert WRITES[kind] <= called <= WRITES[kind] | {COMPLETE, RETRY}
     visited = set()
     for number, name in enumerate(calm.writes, 1):
         for when in ("before", "after"):
-            told = stage.play(Point(number, when))
+            told = play(Point(number, when))
             assert told.findings == [], f"died {when} write {number} ({name})\n" + (
                 told.story
             )

@@ -1,17 +1,16 @@
 """A worker in one thread, that dies at any write it is told to die at.
 
 `Life` does what the threads of a worker do, one act after the other, on a real store
-file with a clock of its own. Dying is a BaseException out of a write of the store,
-before or after it is applied; the next life opens the file anew.
+with a clock of its own. Dying is a BaseException out of a write of the store,
+before or after it is applied; the next life opens the store anew.
 """
 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from tests.chaos import flow_checker, flow_client, flows
@@ -32,9 +31,7 @@ from workflows.store import (
     QueueClaim,
     RunStatus,
     Store,
-    StoreOptions,
 )
-from workflows.stores import open_store
 
 LEASE_MS = 5_000
 SWEEP_MS = 1_000
@@ -221,17 +218,24 @@ class Told:
 
 
 class World:
-    """One workflow in one store file, and all that happens to it."""
+    """One workflow in one store, and all that happens to it.
+
+    `open_at` opens the same data again, for each life.
+    """
 
     def __init__(
-        self, kind: str, folder: Path, loop: asyncio.AbstractEventLoop, mode: Mode
+        self,
+        kind: str,
+        open_at: Callable[[ManualClock], Store],
+        loop: asyncio.AbstractEventLoop,
+        mode: Mode,
     ) -> None:
         self.kind, self.flow = kind, f"flow-{kind}"
         signals = 3 if kind in flows.LISTENING else 0
         size = 2 if kind == "Children" else 3
         self.plan = Plan(size=size, signals=signals)
         self.clock = ManualClock()
-        self._url = f"sqlite:///{folder / 'world.db'}"
+        self._open = open_at
         self._loop, self._mode = loop, mode
         self.acks, self.steps, self.faults = Lines(), Lines(), Lines()
         self.generation = 0
@@ -242,7 +246,7 @@ class World:
         while True:
             self.generation += 1
             flows.here.marks = {"gen": self.generation}
-            store = open_store(self._url, StoreOptions(clock=self.clock))
+            store = self._open(self.clock)
             try:
                 mortal: Any = Mortal(store, point)
                 self._live(mortal)
