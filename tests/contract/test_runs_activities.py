@@ -11,11 +11,13 @@ from tests.contract.run_builders import (
     WORK,
     activity,
     closed,
+    commit,
     do,
     end,
     entry,
     exchange,
     inbox,
+    inline,
     limits,
     run,
     send,
@@ -277,7 +279,7 @@ def test_starting_and_cancelling_in_one_commit_leaves_only_the_entry(
     assert inbox(run_store) == [(1, "activity_canceled", b"s")]
 
 
-@pytest.mark.parametrize("by", ["its run", "the end of its run"])
+@pytest.mark.parametrize("by", ["its run", "the end of its run", "nobody"])
 def test_the_settlement_of_an_activity_that_was_removed_later_is_still_known(
     run_store: Store, clock: ManualClock, by: str
 ) -> None:
@@ -288,6 +290,8 @@ def test_the_settlement_of_an_activity_that_was_removed_later_is_still_known(
     if by == "its run":
         send(run_store)
         do(run_store, cancel_activities=(unscheduled(),))
+    elif by == "nobody":
+        exchange(run_store, Cancel(job_id="act", token=""))
     else:
         end(run_store)
     clock.advance(10)
@@ -619,6 +623,21 @@ def test_a_detached_activity_is_active_without_a_worker(
     assert done.statuses == (OK,)
     assert inbox(run_store) == [(2, "activity", b"outcome")]
     assert run_store.fsck() == []
+
+
+def test_a_repeated_claim_does_not_return_what_was_detached(run_store: Store) -> None:
+    detached(run_store)
+    assert take_work(run_store, "a") == ()
+
+
+def test_a_repeated_commit_does_not_return_what_was_detached(run_store: Store) -> None:
+    start(run_store)
+    take_task(run_store)
+    whole = commit(run_store, activities=(activity(),), inline=inline())
+    assert len(exchange(run_store, whole).jobs) == 1
+    exchange(run_store, Detach(job_id="act", token="in"))
+    again = exchange(run_store, whole)
+    assert (again.statuses, again.jobs) == ((ALREADY,), ())
 
 
 def test_detaching_again_changes_nothing(run_store: Store) -> None:

@@ -12,7 +12,8 @@ class Claims(Upkeep):
     def _claim(self, claim: Claim) -> list[Job]:
         if claim.id in self._claims:
             held = [self._jobs.get(job_id) for job_id in self._claims[claim.id]]
-            return [j for j in held if j and j.lease and j.lease.token == claim.id]
+            mine = [j for j in held if j and j.lease and j.lease.token == claim.id]
+            return [job for job in mine if not job.detached]
         self.promote_due()
         self.expire_due()
         granted: list[Job] = []

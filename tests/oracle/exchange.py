@@ -138,7 +138,8 @@ class Exchange(Values, Commits):
         if not isinstance(settlement, Commit) or settlement.inline is None:
             return []
         job = self._jobs.get(settlement.inline.job_id)
-        holds = job and job.lease and job.lease.token == settlement.inline.token
+        token = settlement.inline.token
+        holds = job and job.lease and job.lease.token == token and not job.detached
         told = status in {SettleStatus.OK, SettleStatus.ALREADY}
         return [leased(job)] if job and holds and told else []
 

@@ -24,7 +24,7 @@ from workflows.store import (
 
 SHAPES = (
     *("idle", "work", "work", "work", "family", "family", "both", "both"),
-    *("close", "continue", "retry"),
+    *("close", "continue", "continue", "continue", "retry", "retry"),
 )
 
 
@@ -36,7 +36,7 @@ class Commits:
     new_id: Callable[[str], str]
 
     def draw(self, draw: Draw, job: Job, run: Run) -> Commit:
-        """Draw a commit for this lease; one in five is not true of the run."""
+        """Draw a commit for this lease; one in four is not true of the run."""
         assert job.lease is not None
         now = self.oracle.now()
         shape = draw(st.sampled_from(SHAPES))
@@ -49,11 +49,31 @@ class Commits:
             run_id=run.id,
             length=len(run.events),
             at=draw(st.sampled_from([now, now, run.last_at])),
-            taken=draw(st.sampled_from([seen, seen, max(0, seen - 1), 0])),
+            taken=draw(st.sampled_from([seen, max(0, seen - 1)])),
             events=tuple(draw(st.lists(some.small, max_size=2))),
             **self._effects(draw, shape, run),
         )
-        return self._spoil(draw, commit, run) if draw(some.picks) % 5 == 0 else commit
+        return self._spoil(draw, commit, run) if draw(some.picks) % 4 == 0 else commit
+
+    def inline(self, draw: Draw, job: Job, run: Run) -> Commit:
+        """Draw a commit that does nothing but run a new activity inline."""
+        assert job.lease is not None
+        activity = draw(some.activities(self.new_id("act"), run.id))
+        return Commit(
+            job_id=job.new.id,
+            token=job.lease.token,
+            run_id=run.id,
+            length=len(run.events),
+            at=self.oracle.now(),
+            taken=run.inbox_seq,
+            activities=(replace(activity, delay_ms=0),),
+            inline=InlineLease(
+                job_id=activity.id,
+                token=self.new_id("inline"),
+                owner="host:1:x",
+                lease_ms=draw(some.spans),
+            ),
+        )
 
     def _spoil(self, draw: Draw, commit: Commit, run: Run) -> Commit:
         wrong: list[dict[str, Any]] = [
@@ -62,6 +82,7 @@ class Commits:
             {"at": run.last_at - 1},
             {"at": self.oracle.now() + 1},
             {"run_id": "unknown", "activities": ()},
+            {"token": "no token"},
             {"token": "no token"},
         ]
         return replace(commit, **draw(st.sampled_from(wrong)))

@@ -33,6 +33,7 @@ class Program(RuleBasedStateMachine):
     """
 
     series: ClassVar[Series]
+    acts: ClassVar[int] = 1  # about how many steps one rule is
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +78,7 @@ class Program(RuleBasedStateMachine):
     def exchange(self, settlements: list[Settlement], claim: Claim | None) -> Exchanged:
         self.steps += 1
         answer = self.world.exchange(settlements, claim, fresh=True)
-        if claim is not None and answer.jobs:
+        if claim and any(job.token == claim.id for job in answer.jobs):
             self.claims.append((claim, self.world.clock.now))
         self.pairs += [(job.id, job.token) for job in answer.jobs]
         self.sent += settlements

@@ -14,14 +14,13 @@ from tests.property.program import Draw, Program
 from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import (
     Bury,
-    Cancel,
     Claim,
     Close,
     Commit,
+    Detach,
     JobKind,
     Overdue,
     QueueClaim,
-    QueueLimits,
     Retry,
     RunRef,
     RunStatus,
@@ -30,21 +29,24 @@ from workflows.store import (
     task_job_id,
 )
 
-CLIENTS = (
-    *("start", "start", "send", "send", "send", "close"),
-    *("start_again", "send_again", "close_again", "ask"),
+ACTS = (
+    *("start", "start", "send", "send", "send", "close", "close", "ask") * 2,
+    *("start_again", "send_again", "close_again") * 2,
+    *("claim", "claim", "commit", "commit", "commit", "exchange_all") * 5,
+    *("inline", "inline", "inline", "inline", "chain", "zombie") * 2,
+    *("settle", "settle", "settle", "detach", "beat") * 3,
+    *("zombie", "settle_again", "settle_again", "claim_again", "renew") * 2,
+    *("time_passes", "time_passes", "tick", "sweep", "overdue") * 2,
+    *("operate_on_jobs", "operate_on_jobs", "read") * 2,
+    *("limit_queue", "pause", "drain", "bury_unknown", "prune"),
 )
-WORKERS = (
-    *("claim", "claim", "commit", "commit", "commit", "exchange_all"),
-    *("chain", "zombie", "settle", "settle", "settle_again", "claim_again"),
-    *("beat", "renew"),
-)
-TIME = ("time_passes", "time_passes", "tick", "sweep", "overdue")
 OPERATIONS = ("cancel", "reschedule", "promote", "remove", "retry_dead")
 
 
 class RunsAgree(Program):
     """A program of clients, workers and upkeep of runs, with some plain jobs."""
+
+    acts = 3
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,18 +68,11 @@ class RunsAgree(Program):
             self.start(data.draw)
         self.claim(data.draw)
 
-    @rule(
-        data=st.data(),
-        acts=st.lists(
-            st.sampled_from(CLIENTS + WORKERS * 2 + TIME), min_size=3, max_size=8
-        ),
-    )
+    @rule(data=st.data(), acts=st.lists(st.sampled_from(ACTS), min_size=3, max_size=7))
     def live(self, data: st.DataObject, acts: list[str]) -> None:
-        """What clients, workers and a ticker do in some order."""
+        """What clients, workers, a ticker and operators do in some order."""
         for act in acts:
             getattr(self, act)(data.draw)
-
-    live_on = live_longer = live_most = live  # four times as likely as the others
 
     # -- clients --
 
@@ -162,6 +157,10 @@ class RunsAgree(Program):
     def pick_commit(self, draw: Draw, kind: JobKind) -> Commit | None:
         """Commit with a lease that holds; now and then to another run."""
         held = self.held(kind)
+        if kind is JobKind.ACTIVITY:  # a chain, where the run has no task
+            tasks = self.world.oracle._jobs
+            idle = [job for job in held if task_job_id(job.new.run_id) not in tasks]
+            held = idle or held
         if not held:
             return None
         job = held[draw(some.picks) % len(held)]
@@ -174,6 +173,15 @@ class RunsAgree(Program):
             self.claim(draw)
         else:
             self.commit_all([commit], None)
+
+    def inline(self, draw: Draw) -> None:
+        """A task runs an activity inline, and a chain may follow."""
+        tasks = self.held(JobKind.WORKFLOW_TASK)
+        if tasks:
+            job = tasks[draw(some.picks) % len(tasks)]
+            run = self.world.oracle._runs[job.new.run_id]
+            self.commit_all([self.commits.inline(draw, job, run)], None)
+            self.chain(draw)
 
     def chain(self, draw: Draw) -> None:
         commit = self.pick_commit(draw, JobKind.ACTIVITY)
@@ -235,8 +243,6 @@ class RunsAgree(Program):
         if kind is JobKind.WORKFLOW_TASK and name not in {"Retry", "Return"}:
             delay_ms, spend = draw(some.delays), draw(some.booleans)
             return Retry(job_id=pair[0], token=pair[1], delay_ms=delay_ms, spend=spend)
-        if name == "Detach" and kind is not JobKind.ACTIVITY:
-            return Cancel(job_id=pair[0], token=pair[1])
         return settlement
 
     def pair(self, pick: int) -> tuple[str, str]:
@@ -247,15 +253,21 @@ class RunsAgree(Program):
             pairs = self.pairs or [("unknown", "no token")]
         return pairs[pick % len(pairs)]
 
-    def beat(self, draw: Draw) -> None:
+    def activity(self, draw: Draw) -> tuple[str, str]:
+        """The lease of an activity, mostly; now and then that of something else."""
         held = self.held(JobKind.ACTIVITY)
         pick = draw(some.picks)
-        job_id, token = self.pair(pick)
-        if held and pick % 4:
-            job = held[pick % len(held)]
-            assert job.lease is not None
-            job_id, token = job.new.id, job.lease.token
-        self.call("beat", job_id, token, draw(some.small))
+        pairs = [(job.new.id, job.lease.token) for job in held if job.lease]
+        return pairs[pick % len(pairs)] if pairs and pick % 4 else self.pair(pick)
+
+    def beat(self, draw: Draw) -> None:
+        self.call("beat", *self.activity(draw), draw(some.small))
+
+    def detach(self, draw: Draw) -> None:
+        """Detach an activity; what is none refuses, or its lease is lost."""
+        job_id, token = self.activity(draw)
+        self.world.calls["settle Detach"] += 1
+        self.call("exchange", [Detach(job_id=job_id, token=token)])
 
     def renew(self, draw: Draw) -> None:
         pairs = [self.pair(draw(some.picks)) for _ in range(2)]
@@ -301,38 +313,38 @@ class RunsAgree(Program):
             again = Retry(**fields, failure=b"t", delay_ms=draw(some.delays))
             self.exchange([again if draw(some.booleans) else timeout], None)
 
-    @rule(age_ms=st.sampled_from([0, 500, 3000]))
-    def prune(self, age_ms: int) -> None:
-        self.call("prune_runs", age_ms=age_ms)
-
     # -- operators --
 
-    @rule(
-        limits=jobs.limits,
-        queue=st.sampled_from([some.TASKS, some.WORK]),
-        act=st.sampled_from(["declare_queue", "pause", "drain", "bury_unknown"]),
-    )
-    def operate_on_queues(self, limits: QueueLimits, queue: str, act: str) -> None:
-        """A pause is over with the next act, or all would soon stand still."""
-        self.call("declare_queue", queue, limits)
-        self.call("resume", queue)
-        if act == "pause":
-            self.call("pause", queue)
-        elif act == "drain":
-            self.call("drain", queue, delayed=True)
-        elif act == "bury_unknown":
-            self.call(act, grace_ms=1, interval_ms=jobs.INTERVAL_MS)
+    def limit_queue(self, draw: Draw) -> None:
+        self.call("declare_queue", draw(some.queues), draw(jobs.limits))
 
-    @rule(act=st.sampled_from(OPERATIONS), pick=some.picks)
-    def operate_on_a_job(self, act: str, pick: int) -> None:
+    def pause(self, draw: Draw) -> None:
+        """A pause for two acts of workers, or all would soon stand still."""
+        queue = draw(some.queues)
+        self.call("declare_queue", queue, draw(jobs.limits))
+        self.call("pause", queue)
+        self.claim(draw)
+        self.commit(draw)
+        self.call("resume", queue)
+
+    def drain(self, draw: Draw) -> None:
+        self.call("drain", draw(some.queues), delayed=True)
+
+    def bury_unknown(self, draw: Draw) -> None:
+        self.call("bury_unknown", grace_ms=1, interval_ms=jobs.INTERVAL_MS)
+
+    def prune(self, draw: Draw) -> None:
+        self.call("prune_runs", age_ms=draw(st.sampled_from([0, 500, 3000])))
+
+    def operate_on_jobs(self, draw: Draw) -> None:
         ids = [*self.world.oracle._jobs, "unknown"]
-        self.call(act, ids[pick % len(ids)])
+        for act in draw(st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=3)):
+            self.call(act, ids[draw(some.picks) % len(ids)])
 
     # -- reads --
 
-    @rule(data=st.data())
-    def read(self, data: st.DataObject) -> None:
-        ref, pick = self.commits.ref(data.draw), data.draw(some.picks)
+    def read(self, draw: Draw) -> None:
+        ref, pick = self.commits.ref(draw), draw(some.picks)
         runs = [*self.world.oracle._runs, "unknown"]
         run_id = runs[pick % len(runs)]
         self.call("get_run", ref)
@@ -341,13 +353,13 @@ class RunsAgree(Program):
         self.call("pending_work", run_id)
         self.call("count_runs")
         self.call("wait_run", run_id, length=pick % 5, timeout_s=0)
-        self.call("wait_value", "result", data.draw(some.keys), timeout_s=0)
+        self.call("wait_value", "result", draw(some.keys), timeout_s=0)
         self.world.pages_of_runs(
             pick % 3 + 1,
-            status=data.draw(st.sampled_from([None, *RunStatus])),
-            type=data.draw(st.sampled_from([None, "Order"])),
-            workflow_id=data.draw(st.one_of(st.none(), some.workflow_ids)),
-            parent_run_id=data.draw(st.sampled_from([None, None, run_id])),
+            status=draw(st.sampled_from([None, *RunStatus])),
+            type=draw(st.sampled_from([None, "Order"])),
+            workflow_id=draw(st.one_of(st.none(), some.workflow_ids)),
+            parent_run_id=draw(st.sampled_from([None, None, run_id])),
         )
 
 

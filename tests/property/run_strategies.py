@@ -11,7 +11,6 @@ from workflows.store import (
     Close,
     Complete,
     Deadlines,
-    Detach,
     Expire,
     InboxEntry,
     JobKind,
@@ -31,6 +30,7 @@ TASKS, WORK = "tasks", "work"
 TASK, QUERY, ACTIVITY, PLAIN = "workflow/Order", "query/Order", "activity/pay", "send"
 TYPES = {TASKS: (TASK, QUERY, PLAIN), WORK: (TASK, ACTIVITY, PLAIN)}
 
+queues = st.sampled_from([TASKS, WORK])
 workflow_ids = st.sampled_from(["w0", "w1", "w2"])
 small = st.binary(max_size=3)
 picks = st.integers(0, 999)  # an index into whatever there is
@@ -97,7 +97,7 @@ def closes(draw: Any, next_run: NewRun | None = None) -> Close:
         outcome=draw(maybe_entries),
         jobs=tuple(draw(st.lists(plain_jobs(), max_size=1))),
         next_run=next_run,
-        carry=next_run is not None and draw(booleans),
+        carry=next_run is not None and not draw(seldom),
     )
 
 
@@ -105,7 +105,7 @@ def closes(draw: Any, next_run: NewRun | None = None) -> Close:
 def plain_jobs(draw: Any) -> NewJob:
     return NewJob(
         id=f"plain-{draw(st.integers(0, 9))}",
-        queue=draw(st.sampled_from([TASKS, WORK])),
+        queue=draw(queues),
         type=PLAIN,
         payload=draw(small),
         delay_ms=draw(delays),
@@ -171,6 +171,4 @@ def settlements(draw: Any, job_id: str, token: str) -> Settlement:
     return settlement
 
 
-KINDS: tuple[Any, ...] = (
-    *(Complete, Complete, Retry, Retry, Bury, Release, Cancel, Expire, Return, Detach),
-)
+KINDS: tuple[Any, ...] = (*(Complete, Retry, Bury, Release, Cancel, Expire, Return),)

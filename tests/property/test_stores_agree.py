@@ -83,7 +83,7 @@ def play(machine: type[Program], opener: Opener, programs: int, steps: int) -> S
         programs_of,
         settings=settings(
             max_examples=programs,
-            stateful_step_count=steps,
+            stateful_step_count=steps // machine.acts,
             deadline=None,
             derandomize=True,
             database=None,

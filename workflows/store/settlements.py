@@ -153,7 +153,8 @@ class Detach(Settlement):
 
     It stays active without a worker: no renewal, no sweep, no place in the queue's
     concurrency; its deadlines hold. The token is its fence until it is settled: `beat`
-    and settlements take it, `renew` calls it lost. A repeat changes nothing.
+    and settlements take it, `renew` calls it lost, and a repeated claim (or commit, if
+    it was inline) does not return the job. A repeat changes nothing.
     """
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from workflows.engine.states import JobState
 from workflows.store import JobKind, LeasedJob
 from workflows.stores.sqlite.deadlines import arm, close_at, decode
-from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, owner_run
+from workflows.stores.sqlite.kinds import ACTIVITY, EXEMPT, FOREVER, owner_run
 from workflows.stores.sqlite.memory import as_json
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -29,6 +29,7 @@ SELECT n, payload, headers FROM messages WHERE n IN (SELECT value FROM json_each
 _HELD = f"""
 SELECT {_LEASED} FROM jobs
 WHERE n IN (SELECT value FROM json_each(?)) AND state = 'active' AND token = ?
+    AND lease_until != {FOREVER}
 """  # noqa: S608 - columns of this module
 _OWNED = """
 SELECT n, created_at, deadlines, coalesce(details, x''), failure,

@@ -123,9 +123,9 @@ end
 -- Repeat an inline lease to whom it was granted, if it still holds.
 function runs.inline_again(wish)
   local id, token = wish[1], wish[2]
-  local state, held, queue, type, priority =
-    unpack(call('HMGET', job_key(id), 'state', 'token', 'queue', 'type', 'priority'))
-  if state == 'active' and held == token then
+  local state, held, kind, queue, type, priority =
+    unpack(call('HMGET', job_key(id), 'state', 'token', 'kind', 'queue', 'type', 'priority'))
+  if state == 'active' and held == token and kind ~= 'd' then
     inlined[#inlined + 1] = { token, held_job(id, queue, type, priority) }
   end
 end

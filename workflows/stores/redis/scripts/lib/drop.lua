@@ -16,8 +16,10 @@ end
 function runs.drop(job, now)
   if job.token == '' then
     runs.remember_seized(job.id, now)
-  elseif job.token then
-    remember_done(job.token, job.id)
+  end
+  local token = job.settled or job.token ~= '' and job.token
+  if token then
+    remember_done(token, job.id)
   end
   local run = call('HGET', job_key(job.id), 'run')
   call('DEL', job_key(job.id))

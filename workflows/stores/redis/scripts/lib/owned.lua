@@ -13,7 +13,7 @@ function runs.seize(id, now)
   leave_pending(id)
   flush_sets()
   local job = read_lease(id)
-  job.state, job.token, job.started = 'active', '', now
+  job.state, job.settled, job.token, job.started = 'active', job.token, '', now
   return job
 end
 
