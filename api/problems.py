@@ -16,6 +16,7 @@ from workflows.client.service import (
 )
 from workflows.exceptions import (
     ConflictError,
+    InboxFullError,
     InvalidArgumentError,
     NotFoundError,
     PayloadError,
@@ -205,6 +206,8 @@ def _from_falcon(error: falcon.HTTPError) -> Problem:
 def _from_store(error: StoreError) -> Problem:
     """Map what the store raises. Its text may name hosts: it is for the log only."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if isinstance(error, InboxFullError):
+        return Problem(Code.STORE_FULL, str(error), headers=headers)
     if isinstance(error, StoreFullError):
         text = "The store is full; nothing was accepted. Try again later."
         return Problem(Code.STORE_FULL, text, headers=headers)

@@ -24,7 +24,10 @@ def _application() -> Application:
     settings = load_settings()
     client = JobClient(huey.store, huey.job_types, _new_id, huey.converter)
     service = WorkflowService(
-        huey.store, namespace=DEFAULT, identity=f"api:{default_identity()}"
+        huey.store,
+        namespace=DEFAULT,
+        identity=f"api:{default_identity()}",
+        limits=huey.limits,
     )
     return create_app(
         client,
@@ -33,7 +36,7 @@ def _application() -> Application:
         body_limits=BodyLimits(
             max_bytes=settings.api_max_body, seconds=settings.api_read_timeout
         ),
-        workflows=BlockingClient(service),
+        workflows=BlockingClient(service, data_converter=huey.data_converter),
         waits=settings.api_threads // 2,
     )
 

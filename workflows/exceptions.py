@@ -105,6 +105,19 @@ class StoreFullError(StoreError):
     """The store is at its memory or disk limit; nothing was accepted."""
 
 
+class InboxFullError(StoreFullError):
+    """Too much waits for a run already; nothing was sent. Try again later.
+
+    It handles what waits as soon as a worker serves its task queue.
+    """
+
+    def __init__(self, workflow_id: str, limit: int) -> None:
+        super().__init__(
+            f"{limit} messages wait for workflow {workflow_id!r} already; is there a "
+            "worker on its task queue? (WORKFLOWS_MAX_SIGNALS is the limit)"
+        )
+
+
 class StoreRefusedError(StoreError):
     """The store must not be used as it is: foreign, newer, or unsafe settings."""
 

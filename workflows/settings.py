@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from workflows.engine.limits import MB, Limits
 from workflows.engine.payload import DEFAULT_MAX_BYTES, LARGEST_MAX_BYTES
 from workflows.exceptions import SettingsError
 from workflows.store import StoreOptions
@@ -74,6 +75,12 @@ class Settings(BaseSettings):
     allow: CommaList = ()
     max_payload: int = Field(DEFAULT_MAX_BYTES, ge=1024, le=LARGEST_MAX_BYTES)
     payload_codec: str | None = None
+    data_converter: str | None = None
+    max_history_events: int = Field(51_200, ge=100, le=1_000_000)
+    max_history_bytes: int = Field(50 * MB, ge=64 * 1024, le=1024 * MB)
+    max_signals: int = Field(10_000, ge=1, le=1_000_000)
+    max_pending: int = Field(2000, ge=1, le=100_000)
+    retention_days: float = Field(30.0, ge=0, le=36_500)
     lease: float = Field(30.0, ge=1, le=3600)
     api_bind: str = "127.0.0.1:8000"
     api_workers: int = Field(2, ge=1, le=64)
@@ -103,9 +110,9 @@ class Settings(BaseSettings):
                 raise ValueError(msg)
         return value
 
-    @field_validator("payload_codec")
+    @field_validator("payload_codec", "data_converter")
     @classmethod
-    def _codec_is_named(cls, value: str | None) -> str | None:
+    def _object_is_named(cls, value: str | None) -> str | None:
         module, _, name = (value or "").partition(":")
         if value and not (_MODULE.fullmatch(module) and name.isidentifier()):
             msg = f"{value!r} is not module:name (as in my.codecs:vault)"
@@ -158,6 +165,18 @@ class Settings(BaseSettings):
     def lease_ms(self) -> int:
         """How long a claimed job is leased."""
         return round(self.lease * 1000)
+
+    @property
+    def limits(self) -> Limits:
+        """Limits and retention of the namespace's runs."""
+        days = self.retention_days
+        return Limits.ending_at(
+            self.max_history_events,
+            self.max_history_bytes,
+            max_signals=self.max_signals,
+            max_pending=self.max_pending,
+            retention_ms=round(days * 86_400_000) if days else None,
+        )
 
     def masked(self) -> dict[str, str]:
         """Return every setting by its variable's name, passwords replaced by `***`."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Worker:
     """Polls a task queue of the client's store until it is shut down.
 
+    `limits`: how big its runs may grow and how long they are kept closed; default is
+    what the client's settings say.
     Any number may run in one process and in any number of processes. `run` works until
     `shutdown` or until it is cancelled; `async with` does both ends.
     """
@@ -53,7 +55,7 @@ class Worker:
         self._grace_s = graceful_shutdown_timeout.total_seconds()
         self._identity = identity or client.identity
         self._cached = max_cached_workflows
-        self._limits = limits or Limits()
+        self._limits = limits or client.service_client.limits
         self._options = WorkerOptions(
             task_queue=task_queue,
             workflow_types=tuple(self._registry.workflows),

@@ -42,9 +42,11 @@ def fresh(word: str) -> str:
     return f"{word}-{next(_ids)}"
 
 
-def entry(kind: str = "signal", data: bytes = b"s") -> InboxEntry:
+def entry(
+    kind: str = "signal", data: bytes = b"s", max_waiting: int | None = None
+) -> InboxEntry:
     """An inbox entry."""
-    return InboxEntry(kind=kind, data=data)
+    return InboxEntry(kind=kind, data=data, max_waiting=max_waiting)
 
 
 def new_run(run_id: str = "r", workflow_id: str = "w", **fields: Any) -> NewRun:

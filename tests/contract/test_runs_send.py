@@ -27,8 +27,40 @@ from tests.contract.run_builders import (
     timer,
 )
 from workflows.engine.states import JobState
-from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.exceptions import (
+    ConflictError,
+    InboxFullError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from workflows.store import RunStatus, Store, task_job_id
+
+
+@pytest.mark.parametrize("way", ["send", "start"])
+def test_a_full_inbox_refuses_what_names_a_limit_until_it_is_drained(
+    run_store: Store, way: str
+) -> None:
+    start(run_store)
+    first = entry(data=b"1", max_waiting=2)
+
+    def more(data: bytes, request_id: str) -> object:
+        what = entry(data=data, max_waiting=2)
+        if way == "send":
+            return send(run_store, what, request_id=request_id)
+        return start(
+            run_store, "x", conflict="use_existing", signal=what, request_id=request_id
+        )
+
+    send(run_store, first)
+    second = more(b"2", "second")
+    with pytest.raises(InboxFullError, match="2 messages wait for workflow 'w'"):
+        more(b"3", "third")
+    assert more(b"2", "second") == second  # a repeat is no further one
+    send(run_store, entry("cancel"))  # names no limit
+    assert (run(run_store).inbox, run(run_store).inbox_seq) == (3, 3)
+    do(run_store, taken=3)
+    more(b"3", "third")
+    assert [each.data for each in load(run_store).inbox] == [b"3"]
 
 
 def test_what_is_sent_lies_in_the_inbox_in_order_with_its_time(

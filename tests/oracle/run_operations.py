@@ -3,6 +3,7 @@
 from tests.oracle.memory import Run
 from tests.oracle.runs import Runs
 from workflows.engine.states import JobState
+from workflows.exceptions import InboxFullError
 from workflows.store import (
     MAX_STEP,
     Beat,
@@ -38,6 +39,7 @@ class RunOperations(Runs):
             return started(StartStatus.STARTED, self._create(new, signals))
         assert current is not None
         if current.open and start.conflict == "use_existing":
+            check_room(current, start.signal)
             self._receive(current, start.signal)
             return started(StartStatus.EXISTING, current)
         if current.open and start.conflict == "terminate_existing":
@@ -54,6 +56,7 @@ class RunOperations(Runs):
         key = ("send", run.workflow_id, request_id)
         if key not in self._requests:
             found = self._open_run(run)
+            check_room(found, entry)
             self._receive(found, entry)
             self._requests[key] = found.id
         run_id: str = self._requests[key]
@@ -107,6 +110,12 @@ class RunOperations(Runs):
             del self._jobs[job.new.id]
             if job.lease is not None:
                 self._free(job.lease)
+
+
+def check_room(run: Run, entry: InboxEntry | None) -> None:
+    limit = entry.max_waiting if entry is not None else None
+    if limit is not None and len(run.inbox) >= limit:
+        raise InboxFullError(run.new.workflow_id, limit)
 
 
 def started(status: StartStatus, run: Run) -> Started:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from workflows import settings
+from workflows.engine.limits import Limits
 from workflows.exceptions import SettingsError
 from workflows.settings import DEFAULT_STORE, exit_on_wrong_settings, load_settings
 
@@ -196,3 +197,20 @@ def test_no_character_of_a_password_unmasks_it(
     assert shown["WORKFLOWS_STORE"] == shown["store (in use)"]
     assert "heim" not in shown["WORKFLOWS_STORE"]
     assert shown["WORKFLOWS_STORE"].startswith("redis://me:***@")
+
+
+def test_limits_of_runs_are_temporals_until_they_are_set(
+    environment: Environment,
+) -> None:
+    month_ms = 30 * 86_400_000
+    assert load_settings().limits == Limits(retention_ms=month_ms)
+    environment.setenv("WORKFLOWS_MAX_HISTORY_EVENTS", "1000")
+    environment.setenv("WORKFLOWS_MAX_PENDING", "7")
+    environment.setenv("WORKFLOWS_RETENTION_DAYS", "0")
+    found = load_settings().limits
+    assert (found.suggest_events, found.warn_events, found.max_events) == (
+        80,
+        200,
+        1000,
+    )
+    assert (found.max_pending, found.retention_ms) == (7, None)

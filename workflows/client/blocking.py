@@ -12,7 +12,7 @@ from workflows.client.blocking_handles import (
     Metadata,
     arguments_of,
 )
-from workflows.client.connecting import connect_service
+from workflows.client.connecting import connect_service, settings_converter
 from workflows.client.errors import rpc_errors
 from workflows.client.executions import (
     UNSET,
@@ -42,6 +42,7 @@ from workflows.engine.instance.attributes import encode_search_attributes
 from workflows.engine.starting import StartOptions
 from workflows.exceptions import InvalidArgumentError, StoreError
 from workflows.runtime.codec import SyncConverter
+from workflows.settings import load_settings
 from workflows.store import RunPage, StartStatus, Store
 
 P = ParamSpec("P")
@@ -117,7 +118,8 @@ class BlockingClient:
 
         `target_host`: `redis://…` or `sqlite:///…`; `host:port` without a scheme, or
         nothing, is what the settings say (WORKFLOWS_STORE, REDIS_*). `namespace`:
-        `default` is the one of the settings. Workers need the same `data_converter`.
+        `default` is the one of the settings. Workers need the same `data_converter`;
+        the default one means that of the settings (WORKFLOWS_DATA_CONVERTER).
         `identity` is who acts, in histories; default is process@host. `lazy`: open
         nothing until the first call.
 
@@ -132,6 +134,8 @@ class BlockingClient:
         except (StoreError, InvalidArgumentError) as error:
             msg = f"Failed client connect: {error}"
             raise RuntimeError(msg) from error
+        if data_converter is DataConverter.default:
+            data_converter = settings_converter(load_settings())
         return cls(
             service,
             namespace=namespace,

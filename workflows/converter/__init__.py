@@ -5,7 +5,11 @@ payloads and failures of workflows, shaped like `temporalio.converter`.
 """
 
 from workflows.common import RawValue
-from workflows.converter.data import DataConverter, PayloadCodec
+from workflows.converter.data import (
+    DataConverter,
+    PayloadCodec,
+    load_data_converter,
+)
 from workflows.converter.failure import DefaultFailureConverter, FailureConverter
 from workflows.converter.json_form import (
     DEFAULT,
@@ -58,6 +62,7 @@ __all__ = [
     "encode",
     "encode_tagged",
     "load_codec",
+    "load_data_converter",
     "payload_error",
     "payload_from_json",
     "payload_to_json",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 from workflows.converter.failure import DefaultFailureConverter, FailureConverter
@@ -11,6 +12,7 @@ from workflows.converter.payload import (
     Payload,
     PayloadConverter,
 )
+from workflows.exceptions import InvalidArgumentError
 
 
 class PayloadCodec(Protocol):
@@ -62,3 +64,21 @@ class DataConverter:
 
 
 DataConverter.default = DataConverter()
+
+
+def load_data_converter(name: str) -> DataConverter:
+    """Import the data converter that `package.module:attribute` names.
+
+    Raises:
+        InvalidArgumentError: nothing is there, or something else.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        msg = f"there is no {name!r}: {error}"
+        raise InvalidArgumentError(msg) from None
+    if not isinstance(found, DataConverter):
+        msg = f"{name!r} is no workflows.converter.DataConverter but {found!r}"
+        raise InvalidArgumentError(msg)
+    return found

@@ -184,6 +184,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
                 lease_ms=huey.lease_ms,
                 sweep_interval_ms=huey.sweep_interval_ms,
                 namespace=huey.name,
+                limits=huey.limits,
             )
             self._workflows.start()
         return process

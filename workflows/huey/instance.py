@@ -15,6 +15,7 @@ from huey.storage import MemoryStorage
 from pydantic import BaseModel
 
 from workflows.converter import Codec, Converter, DataConverter
+from workflows.engine.limits import Limits
 from workflows.engine.payload import DEFAULT_MAX_BYTES
 from workflows.engine.retry import retry_rule
 from workflows.engine.states import LIVE, JobState
@@ -61,7 +62,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     queue → its part of the slots (default 1); `async_slots`: `async def` jobs at once
     per process; `errors`: your exception classes that `on_error` tasks get as
     themselves; `max_payload`: bytes of JSON that a payload or result may have;
-    `codec`: changes them on their way to and from the store (`Codec`).
+    `codec`: changes them on their way to and from the store (`Codec`);
+    `data_converter`: does so for the values of workflows; `limits`: of workflows.
     Everything else is Huey's. docs/huey.md says what differs.
     """
 
@@ -79,6 +81,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         errors: Iterable[type[Exception]] = (),
         max_payload: int = DEFAULT_MAX_BYTES,
         codec: Codec | None = None,
+        data_converter: DataConverter = DataConverter.default,
+        limits: Limits | None = None,
         **settings: Any,
     ) -> None:
         if (url is None) == (store is None) and not settings.get("immediate"):
@@ -100,6 +104,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         settings.setdefault("serializer", JsonSerializer(self.converter))
         self.jobs = JobRegistry(name, self.converter, utc=settings.get("utc", True))
         self.workflows = Registrations()
+        self.data_converter = data_converter
+        self.limits = limits or Limits()
         super().__init__(name, **settings)
         self.translation = Translation(self)
 
@@ -122,12 +128,13 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
         *,
         workflows: Sequence[type[Any]] = (),
         activities: Sequence[Callable[..., Any]] = (),
-        data_converter: DataConverter = DataConverter.default,
+        data_converter: DataConverter | None = None,
         max_cached_workflows: int = 1000,
     ) -> None:
         """Let every consumer of this instance host workflows and activities.
 
         Each process of `huey_consumer` then works on `task_queue` beside its jobs.
+        `data_converter`: default is the instance's.
 
         Raises:
             InvalidArgumentError: the queue has a registration, or a class or function
@@ -137,7 +144,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             task_queue,
             workflows,
             activities,
-            data_converter=data_converter,
+            data_converter=data_converter or self.data_converter,
             cached=max_cached_workflows,
         )
 

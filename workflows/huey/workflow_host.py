@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.converter import DataConverter
+from workflows.engine.limits import Limits
 from workflows.exceptions import InvalidArgumentError
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
@@ -72,6 +73,7 @@ class WorkflowHosts:
         lease_ms: int,
         sweep_interval_ms: int,
         namespace: str,
+        limits: Limits,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -87,6 +89,7 @@ class WorkflowHosts:
                     registry=one.registry,
                     identity=identity,
                     cached=one.cached,
+                    limits=limits,
                     loop=self._loop,
                     options=WorkerOptions(
                         task_queue=one.task_queue,

@@ -154,4 +154,5 @@ def make_worker(parts: WorkerParts) -> WorkflowWorker:
         activity_host=activities,
         make_host=make_host,
         identity=parts.identity,
+        retention_ms=parts.limits.retention_ms,
     )

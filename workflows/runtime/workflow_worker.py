@@ -65,7 +65,6 @@ class WorkerOptions:
     lease_ms: int = 30_000
     inline: bool = True
     sweep_interval_ms: int = 5_000
-    retention_ms: int | None = None
 
 
 class WorkflowWorker:
@@ -83,6 +82,7 @@ class WorkflowWorker:
         activity_host: ActivityHost,
         make_host: MakeHost,
         identity: str,
+        retention_ms: int | None = None,
     ) -> None:
         self._store = store
         self._options = options
@@ -111,7 +111,7 @@ class WorkflowWorker:
             on_swept=self._upkeep.settle_lost,
             chores=[
                 (OVERDUE_NS, self._upkeep.end_overdue),
-                *self._retention(),
+                *self._retention(retention_ms),
                 *self._discovery(),
             ],
         )
@@ -152,8 +152,7 @@ class WorkflowWorker:
             return self._types.has_tasks
         return name != "activity" or self._types.has_activities
 
-    def _retention(self) -> list[tuple[int, Callable[[], None]]]:
-        age_ms = self._options.retention_ms
+    def _retention(self, age_ms: int | None) -> list[tuple[int, Callable[[], None]]]:
         if age_ms is None:
             return []
 

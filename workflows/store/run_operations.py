@@ -41,6 +41,7 @@ class Runs(Protocol):
         Raises:
             InvalidArgumentError: an id that exists as another run's, or a bad value.
             StoreFullError: at the memory limit; nothing was started.
+            InboxFullError: the open run has no room for the signal.
         """
 
     def send_to_run(self, run: RunRef, entry: InboxEntry, *, request_id: str) -> str:
@@ -53,6 +54,7 @@ class Runs(Protocol):
             NotFoundError: no such run.
             ConflictError: it is closed.
             StoreFullError: at the memory limit, unless it is a `cancel` entry.
+            InboxFullError: as many as its `max_waiting` are in the inbox.
         """
 
     def close_run(self, run: RunRef, close: Close, *, request_id: str) -> str:

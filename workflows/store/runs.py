@@ -48,11 +48,13 @@ class InboxEntry:
 
     `kind` is the engine's word; the store knows two: `signal` entries move on with
     continue-as-new, and of `cancel` entries a run takes one: more are accepted and
-    dropped. `data` is opaque.
+    dropped. `data` is opaque. `max_waiting`: it is refused (InboxFullError) if so many
+    lie in the inbox already; heeded in what clients send, not in a commit.
     """
 
     kind: str
     data: bytes
+    max_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,9 @@ def check_ref(ref: RunRef) -> None:
 def check_entry(entry: InboxEntry) -> None:
     """Refuse an entry without a kind."""
     check_text("the kind of an inbox entry", entry.kind)
+    if entry.max_waiting is not None and entry.max_waiting < 1:
+        msg = f"max_waiting is 1 or more, not {entry.max_waiting}"
+        raise InvalidArgumentError(msg)
 
 
 def _check_entries(entries: Iterable[InboxEntry | None]) -> None:

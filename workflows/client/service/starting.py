@@ -93,6 +93,7 @@ def start_run(
     at: int,
     request_id: str,
     terminate: Close | None,
+    max_waiting: int | None = None,
 ) -> StartRun:
     """Return the write of a start at `at` (store time, ms)."""
     options = request.options
@@ -104,14 +105,17 @@ def start_run(
     made = start_event(options, workflow_id=request.workflow_id, run_id=run_id, at=at)
     said = None
     if request.signal is not None:
-        said = entry(
-            inbox.signal(
-                request.signal.name,
-                request.signal.arguments,
-                headers=options.headers,
-                identity=options.identity,
-                request_id=request_id,
-            )
+        said = replace(
+            entry(
+                inbox.signal(
+                    request.signal.name,
+                    request.signal.arguments,
+                    headers=options.headers,
+                    identity=options.identity,
+                    request_id=request_id,
+                )
+            ),
+            max_waiting=max_waiting,
         )
     return StartRun(
         run=new_run(made, workflow_id=request.workflow_id),

@@ -1,6 +1,7 @@
 """`WorkflowService`: everything that clients, REST and CLI do to workflows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from workflows.client.service.activities import AsyncActivities
@@ -69,7 +70,7 @@ class WorkflowService:
         self.namespace = namespace
         self.identity = identity
         self.activities = AsyncActivities(store, identity)
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._queries = Queries(store, limit=max_queries)
         self._new_id = make_id
 
@@ -81,9 +82,9 @@ class WorkflowService:
         Raises:
             WorkflowAlreadyStartedError: the policies forbid another run.
             InvalidArgumentError: the request cannot be meant.
-            StoreFullError: nothing was started.
+            StoreFullError: nothing was started; InboxFullError: nor signalled.
         """
-        check_start(request, self._limits)
+        check_start(request, self.limits)
         request_id, run_id = request_id or self._new_id(), new_run_id()
         terminate = None
         if request.conflict_word == "terminate_existing":
@@ -94,6 +95,7 @@ class WorkflowService:
             at=self.store.now(),
             request_id=request_id,
             terminate=terminate,
+            max_waiting=self.limits.max_signals,
         )
         started = send(lambda: self.store.start_run(start, request_id=request_id))
         if started.status is StartStatus.REFUSED:
@@ -119,8 +121,9 @@ class WorkflowService:
         Raises:
             NotFoundError: there is no such run.
             ConflictError: it is closed.
+            InboxFullError: too many wait for it already.
         """
-        self._limits.check_id("the signal name", name)
+        self.limits.check_id("the signal name", name)
         request_id = request_id or self._new_id()
         said = inbox.signal(
             name,
@@ -129,7 +132,8 @@ class WorkflowService:
             identity=self.identity,
             request_id=request_id,
         )
-        return self._send(ref, entry(said), request_id)
+        sent = replace(entry(said), max_waiting=self.limits.max_signals)
+        return self._send(ref, sent, request_id)
 
     def cancel(
         self, ref: RunRef, *, reason: str = "", request_id: str | None = None
@@ -212,7 +216,7 @@ class WorkflowService:
         timeout_s: float = QUERY_TIMEOUT_S,
     ) -> Json | None:
         """Ask a run; see `Queries.ask`. NotFoundError."""
-        self._limits.check_id("the query name", name)
+        self.limits.check_id("the query name", name)
         return self._queries.ask(
             find_run(self.store, ref),
             name,

@@ -16,7 +16,7 @@ def pack_start(start: StartRun) -> Packed:
         start.reuse,
         start.conflict,
         pack_close(start.terminate) if start.terminate else None,
-        _maybe(start.signal),
+        pack_sent(start.signal) if start.signal else None,
     )
 
 
@@ -88,6 +88,11 @@ def pack_commit(commit: Commit) -> Packed:
 def pack_entry(entry: InboxEntry) -> Packed:
     """Return an inbox entry as the scripts read it."""
     return (entry.kind, raw(entry.data))
+
+
+def pack_sent(entry: InboxEntry) -> Packed:
+    """Return an entry that a client sends: with the limit of the inbox."""
+    return (*pack_entry(entry), entry.max_waiting)
 
 
 def _maybe(entry: InboxEntry | None) -> Packed | None:

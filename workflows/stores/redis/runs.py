@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 
-from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
+from workflows.exceptions import (
+    ConflictError,
+    InboxFullError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from workflows.store import (
     MAX_STEP,
     Beat,
@@ -23,7 +28,7 @@ from workflows.store import (
 from workflows.stores import run_validation, validation
 from workflows.stores.redis import run_records
 from workflows.stores.redis.connection import Connections
-from workflows.stores.redis.run_messages import pack_close, pack_entry, pack_start
+from workflows.stores.redis.run_messages import pack_close, pack_sent, pack_start
 from workflows.stores.redis.scripts import Scripts, refuse_if_told
 from workflows.stores.redis.wire import raw
 
@@ -42,6 +47,9 @@ class Runs:
         validation.check_text("a request id", request_id)
         reply = self._scripts.run("start_run", request_id, *pack_start(start))
         status, run_id, first_run_id, run_status = refuse_if_told(reply)
+        if status == b"full":
+            limit = start.signal.max_waiting if start.signal else None
+            raise InboxFullError(start.run.workflow_id, limit or 0)
         return Started(
             status=StartStatus(status.decode()),
             run_id=run_id.decode(),
@@ -55,8 +63,10 @@ class Runs:
         run_validation.check_entry(entry)
         validation.check_text("a request id", request_id)
         reply = self._scripts.run(
-            "send_to_run", request_id, *_parts(run), pack_entry(entry)
+            "send_to_run", request_id, *_parts(run), pack_sent(entry)
         )
+        if reply[0] == b"full":
+            raise InboxFullError(run.workflow_id, entry.max_waiting or 0)
         return _run_id(run, *reply)
 
     def close_run(self, run: RunRef, close: Close, *, request_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from workflows.exceptions import InboxFullError
 from workflows.store import InboxEntry, InboxItem
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.runs import MAX_IN_RUN, RUN_BITS, Run, Runs
@@ -13,8 +14,20 @@ SIGNAL, CANCEL = "signal", "cancel"  # the kinds that the store knows
 _INSERT = "INSERT INTO inbox (n, at, kind, data) VALUES (?, ?, ?, ?)"
 _READ = "SELECT n, at, kind, data FROM inbox WHERE n BETWEEN ? AND ? ORDER BY n"
 _TAKE = "DELETE FROM inbox WHERE n BETWEEN ? AND ?"
+_OLDEST = "SELECT min(n) FROM inbox WHERE n BETWEEN ? AND ?"  # they leave in order
 _ANY = "SELECT 1 FROM inbox WHERE n BETWEEN ? AND ? LIMIT 1"
 _ANY_BUT = "SELECT 1 FROM inbox WHERE n BETWEEN ? AND ? AND kind != ? LIMIT 1"
+
+
+def check_room(tx: Transaction, run: Run, entry: InboxEntry) -> None:
+    """Refuse an entry if its `max_waiting` lie in the inbox. InboxFullError."""
+    if entry.max_waiting is None:
+        return
+    bounds = (run.place(0), run.place(MAX_IN_RUN))
+    [oldest] = tx.execute(_OLDEST, bounds).fetchone()
+    newest = run.place(run.inbox_seq)
+    if oldest is not None and newest - oldest + 1 >= entry.max_waiting:
+        raise InboxFullError(run.workflow_id, entry.max_waiting)
 
 
 def add(runs: Runs, run: Run, entries: Iterable[InboxEntry]) -> bool:

@@ -53,6 +53,7 @@ def send(tx: Transaction, ref: RunRef, entry: InboxEntry, request_id: str) -> st
         return known
     runs = Runs(tx)
     run = open_run(runs, ref)
+    inbox.check_room(tx, run, entry)
     inbox.receive(runs, run, entry)
     runs.flush()
     remember(tx, "send", key, run.run_id)
@@ -69,6 +70,8 @@ def _start(runs: Runs, start: StartRun) -> Started:
             return _create(runs, start, signals)
         return _started(StartStatus.REFUSED, current)
     if start.conflict == "use_existing":
+        for signal in signals:
+            inbox.check_room(runs.tx, current, signal)
         inbox.receive(runs, current, *signals)
         return _started(StartStatus.EXISTING, current)
     if start.conflict == "terminate_existing" and start.terminate is not None:

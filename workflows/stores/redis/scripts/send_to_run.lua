@@ -2,8 +2,9 @@
 -- needs: core batch job leave
 -- runs: run inbox task
 --
--- ARGV   now, request id, workflow, run or nil, first run or nil, entry {kind, data}
--- Reply  {'sent' | 'missing' | 'conflict', run or nil}
+-- ARGV   now, request id, workflow, run or nil, first run or nil, entry
+--        {kind, data, limit or nil}
+-- Reply  {'sent' | 'missing' | 'conflict' | 'full', run or nil}
 
 local request, workflow, id, first, entry = unpack(args, 2, 6)
 local cancels = entry[1] == 'cancel'
@@ -20,6 +21,8 @@ if not run then
   return { 'missing' }
 elseif not runs.is_open(run) then
   return { 'conflict', run.id }
+elseif runs.is_full(run, entry) then
+  return { 'full', run.id }
 end
 if not cancels then
   call('INCRBY', prefix .. 'seq', 0) -- refused at the memory limit, whatever follows

@@ -3,8 +3,8 @@
 -- runs: run inbox task timer activity drop start close
 --
 -- ARGV   now, request id, run (lib/start.lua), reuse, conflict, terminate (lib/close.lua) or
---        nil, signal {kind, data} or nil
--- Reply  {'started' | 'existing' | 'refused', run, first run, status}; or why the run
+--        nil, signal {kind, data, limit or nil}
+-- Reply  {'started' | 'existing' | 'refused' | 'full', run, first run, status}; or why the run
 --        cannot be created
 --
 -- The run itself remembers the request that made it, until it is not the current one.
@@ -33,6 +33,9 @@ end
 call('INCRBY', prefix .. 'seq', 0) -- refused at the memory limit, whatever follows
 if blocked then
   local used = is_open and conflict == 'use_existing'
+  if used and signal and runs.is_full(current, signal) then
+    return { 'full', current.id, current.first, current.status }
+  end
   if used and signal then
     runs.receive(current, signal, now)
   end

@@ -14,6 +14,11 @@ local function kind_of(item)
   return rest:sub(1, size)
 end
 
+-- Whether as many wait as an entry of a client, {kind, data, limit or nil}, allows.
+function runs.is_full(run, entry)
+  return entry[3] and call('LLEN', inbox_key(run)) >= entry[3]
+end
+
 -- Append an entry for an open run; its task is not looked at. Of cancel requests it
 -- takes one. Returns whether it was taken.
 function runs.add(run, entry, now)
