@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.clock import ManualClock
 from workflows import activity, workflow
 from workflows.client import (
     BlockingClient,
@@ -121,7 +122,7 @@ def test_a_history_over_the_limit_is_warned_of_and_then_ended(
 
 
 def test_a_run_of_too_much_at_once_fails_its_task_and_goes_on_when_it_may(
-    store: Store,
+    store: Store, clock: ManualClock
 ) -> None:
     async def first(client: Client) -> None:
         await client.start_workflow(Wide.run, 6, id="w", task_queue=QUEUE)
@@ -130,6 +131,7 @@ def test_a_run_of_too_much_at_once_fails_its_task_and_goes_on_when_it_may(
         )
 
     async def then(client: Client) -> None:
+        clock.advance(1000)  # the pause after the first failure
         await client.get_workflow_handle("w").result()
 
     play(store, Limits(max_pending=5), first)

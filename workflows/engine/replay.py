@@ -68,7 +68,7 @@ class Replay:
         self.length, self.size = 0, 0
         self.started: dict[str, Any] = {}
         self.began_at = 0
-        self.warned = 0  # what its host said of its length
+        self.warned = -1  # thousands of events when its host last warned
         self.memo: dict[str, Any] = {}
         self.search_attributes: dict[str, Any] = {}
         self.cancel_requested = False
