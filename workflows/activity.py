@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_type_hints, overlo
 
 from workflows.common import Priority, RetryPolicy
 from workflows.converter import PayloadConverter, RawValue
+from workflows.engine.retry import RetryRule, retry_rule
 from workflows.exceptions import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ActivityDefinition:
     no_thread_cancel_exception: bool = False
     arg_types: Sequence[Any] | None = None  # None: no hints
     ret_type: Any = None
+    retry: RetryRule | None = None  # its own, within what the workflow allows
 
     @staticmethod
     def of(fn: Callable[..., Any]) -> "ActivityDefinition":
@@ -64,6 +66,7 @@ class ActivityDefinition:
             no_thread_cancel_exception=mark.no_thread_cancel_exception,
             arg_types=types,
             ret_type=result,
+            retry=mark.retry,
         )
 
 
@@ -71,6 +74,7 @@ class ActivityDefinition:
 class _Mark:
     name: str | None
     no_thread_cancel_exception: bool
+    retry: RetryRule | None
 
 
 @overload
@@ -83,6 +87,7 @@ def defn(
     name: str | None = None,
     no_thread_cancel_exception: bool = False,
     dynamic: bool = False,
+    retry: object = None,
 ) -> Callable[[CallableType], CallableType]: ...
 
 
@@ -92,6 +97,7 @@ def defn(
     name: str | None = None,
     no_thread_cancel_exception: bool = False,
     dynamic: bool = False,
+    retry: object = None,
 ) -> CallableType | Callable[[CallableType], CallableType]:
     """Mark a callable as an activity.
 
@@ -101,17 +107,23 @@ def defn(
         no_thread_cancel_exception: a sync activity is not interrupted by an exception.
         dynamic: it takes the calls of all types that no other activity has; its one
             parameter is a sequence of RawValue.
+        retry: a policy of its own, such as tenacity's (`tenacity.retry_if_…`, `stop_…`,
+            `wait_…`, a mapping of these, `Retrying(…)`), asked of each exception in the
+            worker: it sets the pause (as `next_retry_delay`) or ends the retries (as
+            `non_retryable`). The `retry_policy` and timeouts of the call bound it, and
+            decide alone of attempts that raised nothing (timeouts, lost workers).
 
     Raises:
-        InvalidArgumentError: keyword-only parameters, or a dynamic one with a name or
-            other parameters.
+        InvalidArgumentError: no retry policy, keyword-only parameters, or a dynamic
+            one with a name or other parameters.
     """
+    rule = None if retry is None else retry_rule(retry)
 
     def mark(target: CallableType) -> CallableType:
         _check(target, name=name, dynamic=dynamic)
         own = None if dynamic else name or target.__name__
         holder: Any = target
-        setattr(holder, MARK, _Mark(own, no_thread_cancel_exception))
+        setattr(holder, MARK, _Mark(own, no_thread_cancel_exception, rule))
         return target
 
     return mark if fn is None else mark(fn)

@@ -20,7 +20,7 @@ from workflows.activity import (
     Flag,
     Info,
 )
-from workflows.common import Priority, RetryPolicy
+from workflows.common import Priority, RetryPolicy, span_to_json
 from workflows.converter import RawValue, payload_from_json
 from workflows.engine.activity_task import ActivityTask
 from workflows.exceptions import (
@@ -32,12 +32,13 @@ from workflows.exceptions import (
 )
 from workflows.runtime.codec import SyncConverter
 from workflows.runtime.heartbeats import Heart, Hearts
-from workflows.runtime.lease import Lease, guarded, thread_interrupter
+from workflows.runtime.lease import MS, Lease, boot_ns, guarded, thread_interrupter
 from workflows.store import Deadlines, Store
 
 logger = logging.getLogger("workflows.activity")
 
 Json = dict[str, Any]
+SAYS_ITSELF = {"nonRetryable", "nextRetryDelay"}  # an ApplicationError that did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ class _Run:
         self._running: asyncio.Task[Any] | None = None
         self._shields = 0
         self._held_back = False
+        self._began_ns = boot_ns()
         job = lease.job
         self._context = Context(
             make_info=self._info,
@@ -186,7 +188,22 @@ class _Run:
             exc_info=error,
         )
         self.heart.flush()
-        return Failing(failure=_failure(self._host, error))
+        return Failing(failure=self._advised(_failure(self._host, error), error))
+
+    def _advised(self, failure: Json, error: Exception) -> Json:
+        """Return the failure with what the activity's own retry policy says of it."""
+        rule, job = self._definition.retry, self._lease.job
+        info = dict(failure.get("applicationFailureInfo") or {})
+        if rule is None or not info or info.keys() & SAYS_ITSELF:
+            return failure
+        ran_ms = (boot_ns() - self._began_ns) // MS
+        elapsed = timedelta(milliseconds=job.started_at - job.created_at + ran_ms)
+        advice = rule.decide(attempt=job.attempt, elapsed=elapsed, error=error)
+        if advice.delay is None:
+            info["nonRetryable"] = True
+        else:
+            info["nextRetryDelay"] = span_to_json(advice.delay)
+        return {**failure, "applicationFailureInfo": info}
 
     # -- the call ----------------------------------------------------------------------
 
