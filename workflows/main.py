@@ -37,10 +37,11 @@ with exit_on_wrong_settings():
         sys.path.append(str(Path.cwd()))
     for name in settings.imports:
         _load(name)
-    if not huey.job_types:
+    if not huey.job_types and not huey.workflows:
         logging.getLogger("workflows.huey").warning(
-            "no_jobs: %s declared none on the huey of workflows.app; jobs of another "
-            "instance are run by `huey_consumer <module>.huey` and have no API",
+            "no_jobs: %s declared no jobs and registered no workflows on the huey of "
+            "workflows.app; jobs of another instance are run by "
+            "`huey_consumer <module>.huey` and have no API",
             ", ".join(settings.imports),
         )
 

@@ -1,5 +1,6 @@
-"""`Worker`: hosts workflows and activities of a task queue. Shaped like
-`temporalio.worker`.
+"""`Worker`: hosts workflows and activities of a task queue; and the `Replayer`.
+
+Shaped like `temporalio.worker`.
 """
 
 import asyncio
@@ -10,11 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from workflows.engine.limits import Limits
+from workflows.replayer import (
+    Replayer,
+    WorkflowReplayResult,
+    WorkflowReplayResults,
+)
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
 
 if TYPE_CHECKING:
     from workflows.client import Client
+
+__all__ = ["Replayer", "Worker", "WorkflowReplayResult", "WorkflowReplayResults"]
 
 
 class Worker:

@@ -6,15 +6,19 @@ Per page, in order, in an own folder with an own SQLite store:
   as one script; `python file=app.py` is also written there first, for later blocks;
 - a block `output` is what the block before it prints; `...` stands for any text;
 - a block `console run` holds `$ commands` for bash and, below each, what it prints.
+  What they leave in the background is killed at the end of the page.
 
 Other blocks (`sh`, `json`, `ini`, plain `console`) are not run.
 """
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +56,7 @@ class Folder:
     script: str = ""
     printed: str = ""
     ran: list[str] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)  # of the processes it started
 
     def run(self, block: Block) -> None:
         """Run, write or compare a block, as its language says."""
@@ -81,18 +86,26 @@ class Folder:
         environment["WORKFLOWS_STORE"] = f"sqlite:///{self.path}/docs.db"
         environment["PYTHONPATH"] = f"{self.path}:{ROOT}"
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
             cwd=self.path,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, f"{where} failed:\n{done.stdout}{done.stderr}"
+            start_new_session=True,
+        ) as process:
+            self.groups.append(process.pid)
+            printed, complaint = process.communicate(timeout=60)
+        assert process.returncode == 0, f"{where} failed:\n{printed}{complaint}"
         self.ran.append(where)
-        return done.stdout
+        return printed
+
+    def close(self) -> None:
+        """Kill what the blocks left in the background."""
+        for group in self.groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -116,11 +129,12 @@ def expect(shown: str, printed: str, where: str) -> None:
     assert matches, f"{where} shows\n{shown}\nbut it prints\n{printed}"
 
 
+@pytest.mark.timeout(400)  # some pages start a dozen processes
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_snippet_of_the_page_runs(page: Path, tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    for block in blocks(page):
-        folder.run(block)
+    with closing(Folder(tmp_path)) as folder:
+        for block in blocks(page):
+            folder.run(block)
     python = [block.where for block in blocks(page) if block.language == "python"]
     assert set(python) <= set(folder.ran)
 
@@ -136,3 +150,24 @@ def test_the_test_notices_another_output(tmp_path: Path) -> None:
     folder.run(Block("here", ("output",), "... jobs\n"))
     with pytest.raises(AssertionError, match="but it prints"):
         folder.run(Block("here", ("output",), "3 jobs\n"))
+
+
+def test_what_a_page_leaves_in_the_background_ends_with_it(tmp_path: Path) -> None:
+    left = "$ sleep 60 > /dev/null 2>&1 & echo $! > pid\n"
+    with closing(Folder(tmp_path)) as folder:
+        folder.run(Block("here", ("console", "run"), left))
+        pid = int((tmp_path / "pid").read_text())
+        os.kill(pid, 0)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and running(pid):
+        time.sleep(0.01)
+    assert not running(pid)
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

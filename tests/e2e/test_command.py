@@ -223,7 +223,7 @@ def test_modules_of_jobs_are_found_in_the_working_directory(
         check=False,
     )
     assert "own.py is loaded" in ended.stdout
-    assert "no_jobs: own declared none" in ended.stderr
+    assert "no_jobs: own declared no jobs and registered no workflows" in ended.stderr
 
 
 def refusal(

@@ -1,6 +1,9 @@
 """The command's part about workflows, on a real store."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,37 @@ def test_a_client_finds_what_the_command_started(
     for target in (store, None, "localhost:7233"):
         client = BlockingClient.connect(target)
         assert client.get_workflow_handle("d").describe().workflow_type == "Diary"
+
+
+def test_result_prints_what_came_out_or_says_why_nothing_did(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said(capsys, *START)
+    late = fails(capsys, "result", "d", "--timeout", "0.02")
+    assert late.startswith("RPCError: ")
+    said(capsys, "terminate", "d", "--reason", "enough")
+    ended = fails(capsys, "result", "d")
+    assert ended == "Workflow execution failed: TerminatedError: enough\n"
+
+
+def test_doctor_lists_what_is_registered_and_is_content_without_jobs(
+    store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "flows.py").write_text(
+        "from tests.integration.client_workflows import ACTIVITIES, WORKFLOWS\n"
+        "from workflows.app import huey\n"
+        "huey.register_workflows('q', workflows=WORKFLOWS, activities=ACTIVITIES)\n"
+    )
+    paths = f"{tmp_path}:{Path(__file__).parents[2]}"
+    environment = {"WORKFLOWS_IMPORTS": "flows", "WORKFLOWS_STORE": store}
+    done = subprocess.run(
+        [sys.executable, "-m", "workflows", "doctor"],
+        env=os.environ | environment | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "workflow Diary: task queue q" in done.stdout
+    assert "activity add_one: task queue q" in done.stdout
+    assert "no_jobs" not in done.stderr

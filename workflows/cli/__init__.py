@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 
 from workflows import __version__
 from workflows.cli.workflow_commands import add_workflow_commands
-from workflows.client import RPCError, WorkflowQueryFailedError
+from workflows.client import (
+    RPCError,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+)
 from workflows.exceptions import (
     SettingsError,
     StoreError,
@@ -49,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"Wrong settings:\n{error}", file=sys.stderr)
         return EXIT_CONFIG
+    except WorkflowFailureError as error:
+        said = f"{error}: {type(error.cause).__name__}: {error.cause}"
+        print(mask(said), file=sys.stderr)
+        return 1
     except (
         RPCError,
         WorkflowAlreadyStartedError,
@@ -161,6 +169,9 @@ def _doctor(options: argparse.Namespace) -> int:
     huey = _load_jobs()
     for job_type in huey.job_types.values():
         print(f"job type {job_type.name}: queue {job_type.queue}")
+    for hosted in huey.workflows:
+        for kind, name in hosted.names:
+            print(f"{kind} {name}: task queue {hosted.task_queue}")
     store = huey.store
     try:
         store.ping()

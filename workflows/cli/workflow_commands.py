@@ -1,4 +1,4 @@
-"""The commands about workflows: start, list, show, signal, query, cancel, end, why."""
+"""The commands about workflows: start, list, show, result, signal, query and so on."""
 
 import argparse
 import json
@@ -58,6 +58,11 @@ def add_workflow_commands(commands: Commands) -> None:
     show.set_defaults(command=_show)
     why = _of_a_run(commands, "why", "say what a workflow waits for")
     why.set_defaults(command=_why)
+    result = _of_a_run(commands, "result", "wait for a workflow's result")
+    result.add_argument(
+        "--timeout", type=_seconds, help="seconds; default is to wait for ever"
+    )
+    result.set_defaults(command=_result)
     export = _of_a_run(commands, "export", "write a history as JSON")
     export.add_argument("--output", type=Path, help="a file; default is the output")
     export.set_defaults(command=_export)
@@ -247,6 +252,15 @@ def _span(ms: int) -> str:
     return str(timedelta(seconds=ms // 1000))
 
 
+def _result(options: argparse.Namespace) -> int:
+    limit = options.timeout
+    found = _handle(options).result(
+        rpc_timeout=None if limit is None else timedelta(seconds=limit)
+    )
+    _print_json(found)
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     text = _handle(options).fetch_history().to_json()
     if options.output is None:
@@ -267,9 +281,13 @@ def _query(options: argparse.Namespace) -> int:
         args=options.arguments,
         rpc_timeout=timedelta(seconds=options.timeout),
     )
-    json.dump(answer, sys.stdout, ensure_ascii=False)
-    print()
+    _print_json(answer)
     return 0
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False)
+    print()
 
 
 def _cancel(options: argparse.Namespace) -> int:

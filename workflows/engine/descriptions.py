@@ -10,6 +10,7 @@ from workflows.engine.outgoing import Outgoing
 from workflows.engine.proto_json import timestamp
 
 AROUND = 3  # events shown before and behind the place
+ABOUT = ("scheduledEventId", "initiatedEventId", "startedEventId")  # the first counts
 
 
 def describe_event(event: Event) -> str:
@@ -52,10 +53,8 @@ def _with_details(kind: E, said: Mapping[str, Any]) -> str:
             ("timerId", "timer"),
             ("startToFireTimeout", "after"),
             ("signalName", "signal"),
-            ("scheduledEventId", "of event"),
-            ("startedEventId", "of event"),
-            ("initiatedEventId", "of event"),
         )
         if key in said
     ]
+    details += [f"of event {said[key]}" for key in ABOUT if key in said][:1]
     return " ".join([kind, *names, *([f"({', '.join(details)})"] if details else [])])

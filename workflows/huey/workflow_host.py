@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,17 @@ class Registration:
     registry: Registry
     data_converter: DataConverter
     cached: int
+
+    @property
+    def names(self) -> Iterator[tuple[str, str]]:
+        """What is hosted, for people: each kind with the name of its type."""
+        registry = self.registry
+        yield from (("workflow", name) for name in registry.workflows)
+        yield from (("activity", name) for name in registry.activities)
+        if registry.dynamic_workflow is not None:
+            yield "workflow", "(any other)"
+        if registry.dynamic_activity is not None:
+            yield "activity", "(any other)"
 
 
 class Registrations:
@@ -52,7 +63,7 @@ class Registrations:
             cached=cached,
         )
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Registration]:
         """Iterate over the registrations."""
         return iter(self._by_queue.values())
 

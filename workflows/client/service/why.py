@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from workflows.client.monitoring import is_alive
 from workflows.client.service.describing import (
@@ -79,7 +80,7 @@ def _task(found: RunDescription, served: Served) -> Iterator[Wait]:
     if task is None:
         return
     if found.failure is not None or task.attempt > 1:
-        said = (found.failure or {}).get("message") or "see the worker's log"
+        said = _text(found.failure) or "see the worker's log"
         yield Wait(
             what=f"its workflow task, which fails (attempt {task.attempt}): {said}",
             since=task.scheduled_at,
@@ -130,7 +131,7 @@ def _activity(one: PendingActivity, served: Served, now: int) -> Wait:
             since=one.started_at,
             unblock="the activity ends, or its timeout",
         )
-    failed = (one.last_failure or {}).get("message")
+    failed = _text(one.last_failure)
     after = f"; it failed last with: {failed}" if one.last_failure else ""
     if one.next_attempt_at is not None and one.next_attempt_at > now:
         return Wait(
@@ -164,3 +165,10 @@ def _children(found: RunDescription) -> Iterator[Wait]:
             since=child.started_at,
             unblock=f"the child closes; ask why it does not: {child.workflow_id!r}",
         )
+
+
+def _text(failure: Mapping[str, Any] | None) -> str:
+    """Return the message of a failure, with its type in front if it has one."""
+    said = failure or {}
+    kind = said.get("applicationFailureInfo", {}).get("type")
+    return ": ".join(part for part in (kind, said.get("message")) if part)
