@@ -21,6 +21,7 @@ from workflows.store import (
     Bury,
     Claim,
     Exchanged,
+    JobKind,
     LeasedJob,
     QueueClaim,
     Release,
@@ -185,9 +186,14 @@ class Pool:
             self._buffer = keep
 
     def release_running(self, leases: Sequence[Lease]) -> None:
-        """Give back started jobs as the last act of a stop (an attempt is kept)."""
+        """Give back started jobs as the last act of a stop (an attempt is kept).
+
+        Not activities: one that began must not begin again in the same attempt.
+        """
         with self._cond:
             for lease in leases:
+                if lease.job.kind is JobKind.ACTIVITY:
+                    continue
                 if lease.started and not lease.settled:
                     lease.settled = True
                     self._release(lease, started=True)

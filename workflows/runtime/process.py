@@ -93,7 +93,7 @@ class JobProcess:
         """End for good: give back what still runs, write the last ends, say good-bye.
 
         Nothing this process still runs can settle any more: what it started and did
-        not finish is released without an attempt.
+        not finish is released without an attempt (activities: see `running`).
         """
         self.stop_claiming()
         self._keeper.stop()
@@ -106,6 +106,16 @@ class JobProcess:
             self.store.retire_worker(self.owner)
         except StoreError as error:
             logger.warning("retire_failed error=%s", error)
+
+    @property
+    def running(self) -> list[tuple[Pool, Lease]]:
+        """What was started and is not settled, each with the pool that settles it."""
+        return [
+            (pool, lease)
+            for lease in [*self._leases.values()]
+            for pool in self.pools
+            if pool.serves(lease.job) and lease.started and not lease.settled
+        ]
 
     def _flush_all(self) -> None:
         give_up = boot_ns() + FLUSH_NS

@@ -15,7 +15,7 @@ from workflows.engine.activity_task import ActivityTask
 from workflows.engine.states import JobState
 from workflows.exceptions import StoreError
 from workflows.runtime.activity_run import ActivityHost, run_attempt
-from workflows.runtime.activity_settling import settlement_of
+from workflows.runtime.activity_settling import lost_settlement, settlement_of
 from workflows.runtime.closing import PARENT_CLOSE
 from workflows.runtime.ids import new_run_id
 from workflows.runtime.lease import MS, Ended, Lease, boot_ns
@@ -135,16 +135,32 @@ class WorkflowWorker:
             thread.start()
 
     def stop(self, grace_s: float = 0.0) -> None:
-        """Take nothing more, let what runs end within the grace, then end."""
+        """Take nothing more, let what runs end within the grace, then end.
+
+        An activity that still runs then has spent its attempt, as if this process had
+        died; its retry policy goes on from there. A workflow task is given back.
+        """
         self._stopping.set()
         self._activities.shutdown.set()
         self._process.stop_claiming()
         until = boot_ns() + int(max(grace_s, 0.05) * 1e9)
         for thread in self._threads:
             thread.join(timeout=max((until - boot_ns()) / 1e9, 0.001))
+        self._spend_attempts()
         self._process.stop()
         self._activities.hearts.stop()
         self._host.cache.clear()
+
+    def _spend_attempts(self) -> None:
+        try:
+            for pool, lease in self._process.running:
+                job = lease.job
+                record = self._store.get_job(job.id)
+                if job.kind is JobKind.ACTIVITY and record is not None:
+                    lost = lost_settlement(record, job.token, now=self._store.now())
+                    pool.settle_early(lease, Ended(lost))
+        except StoreError as error:  # their leases run out, and a sweep does it
+            logger.warning("attempts_unwritten error=%s", error)
 
     def _has(self, name: str) -> bool:
         """Whether this worker needs threads of a kind."""
