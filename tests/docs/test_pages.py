@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.docs.test_snippets import NAMES, PAGES, ROOT
+from workflows.cli import main
 from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import Settings, variable
 
@@ -51,3 +52,34 @@ def test_every_make_target_that_a_page_names_exists(page: str) -> None:
 def test_the_ci_program_runs_the_test_command_of_the_readme() -> None:
     assert "`make test`" in (ROOT / "README.md").read_text()
     assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+HELD_BY = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def test_every_guarantee_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text()
+    promises = re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", page, re.M | re.S)
+    assert [int(number) for number, _ in promises] == [*range(1, len(promises) + 1)]
+    assert [number for number, text in promises if not HELD_BY.search(text)] == []
+    missing = [
+        f"{file}::{test}"
+        for file, test in HELD_BY.findall(page)
+        if f"\ndef {test}(" not in _source(ROOT / file)
+    ]
+    assert missing == []
+
+
+def _source(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_the_page_of_the_command_names_every_verb(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    verbs = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.M)
+    page = (ROOT / "docs" / "command.md").read_text()
+    named = re.findall(r"^\| `workflows ([a-z]+)", page, re.M)
+    assert sorted(named) == sorted(verbs)

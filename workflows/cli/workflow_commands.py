@@ -48,6 +48,11 @@ def add_workflow_commands(commands: Commands) -> None:
     )
     start.set_defaults(command=_start)
 
+    _add_reads(commands)
+    _add_sends(commands)
+
+
+def _add_reads(commands: Commands) -> None:
     listed = commands.add_parser("list", help="list workflows, newest first")
     listed.add_argument("--status", type=_status, help="only of this status")
     listed.add_argument("--type", help="only of this type")
@@ -67,6 +72,8 @@ def add_workflow_commands(commands: Commands) -> None:
     export.add_argument("--output", type=Path, help="a file; default is the output")
     export.set_defaults(command=_export)
 
+
+def _add_sends(commands: Commands) -> None:
     signal = _of_a_run(commands, "signal", "send a signal")
     signal.add_argument("name", help="the signal")
     _add_arguments(signal)
