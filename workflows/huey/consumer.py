@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from huey.consumer import BaseProcess, Consumer, Worker, WorkerRecycle
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("workflows.huey")
 
 RETRY_S = 1.0
-GRACE_S = 30.0  # for activities and workflow tasks that run at a graceful stop
+GRACE_S = 30.0  # of a graceful stop for activities, if the consumer was given none
 
 
 class SlotWorker(Worker):  # type: ignore[misc]  # Huey ships no types
@@ -107,6 +108,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         self._workflows: WorkflowHosts | None = None
         self._entering = threading.Lock()
         self._abandoned = False
+        self._hurried = False
         super().__init__(huey, **options)
 
     def get_environment(self, worker_type: str) -> Any:
@@ -148,7 +150,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
     def leave(self) -> None:
         """In a forked child: its only slot ends, so its process does."""
         if self.forks and self._process is not None:
-            self._stop_process()
+            self._stop_process(0.0 if self.huey.interrupting else self._grace_s)
 
     def _start_process(self) -> JobProcess:
         huey = self.huey
@@ -201,7 +203,13 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
     def _stop_wanted(self) -> bool:
         return self.orphaned or bool(self.stop_flag.is_set())
 
-    def _stop_process(self) -> None:
+    @property
+    def _grace_s(self) -> float:
+        """How long activities may go on in a graceful stop."""
+        given = self.shutdown_timeout
+        return GRACE_S if given is None else float(given)
+
+    def _stop_process(self, grace_s: float) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -209,7 +217,7 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         if self._async is not None:
             self._async.stop()
         if self._workflows is not None:
-            self._workflows.stop(0 if self.huey.interrupting else GRACE_S)
+            self._workflows.stop(grace_s)
         process.stop()
 
     # -- the consumer ----------------------------------------------------------------
@@ -228,15 +236,24 @@ class WorkflowConsumer(Consumer):  # type: ignore[misc]  # Huey ships no types
         """Stop: start nothing more, let jobs finish if graceful, give back the rest."""
         self.stop_flag.set()
         self.huey.interrupting = not graceful
+        until = time.monotonic() + self._grace_s
         if self._process is not None:
             self._process.stop_claiming()
+            if self._workflows is not None:
+                self._workflows.stop_claiming()
             if graceful and self._async is not None:
                 self._async.drain(self.shutdown_timeout)
         super().stop(graceful)
         self.huey.interrupting = True
         self._abandoned = bool(self.huey._tasks_in_flight) and not self.forks
         if not self.forks:
-            self._stop_process()
+            left = max(until - time.monotonic(), 0.0)
+            self._stop_process(0.0 if self._hurried else left)
+
+    def _interrupt_workers(self) -> None:
+        """Wait no longer: the grace is over, or somebody asked twice."""
+        self._hurried = True
+        super()._interrupt_workers()
 
     def run(self) -> None:
         """Run until a signal ends it."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,8 +125,15 @@ class WorkflowHosts:
         for worker in self._workers:
             worker.start()
 
+    def stop_claiming(self) -> None:
+        """Take nothing more; what runs goes on. Repeatable."""
+        for worker in self._workers:
+            worker.stop_claiming()
+
     def stop(self, grace_s: float) -> None:
         """Take nothing more, let what runs end within the grace, then end."""
+        self.stop_claiming()
+        until = time.monotonic() + grace_s
         for worker in self._workers:
-            worker.stop(grace_s)
+            worker.stop(max(until - time.monotonic(), 0.0))
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -134,15 +134,19 @@ class WorkflowWorker:
         for thread in self._threads:
             thread.start()
 
+    def stop_claiming(self) -> None:
+        """Take nothing more; what runs goes on. Repeatable."""
+        self._stopping.set()
+        self._activities.shutdown.set()
+        self._process.stop_claiming()
+
     def stop(self, grace_s: float = 0.0) -> None:
         """Take nothing more, let what runs end within the grace, then end.
 
         An activity that still runs then has spent its attempt, as if this process had
         died; its retry policy goes on from there. A workflow task is given back.
         """
-        self._stopping.set()
-        self._activities.shutdown.set()
-        self._process.stop_claiming()
+        self.stop_claiming()
         until = boot_ns() + int(max(grace_s, 0.05) * 1e9)
         for thread in self._threads:
             thread.join(timeout=max((until - boot_ns()) / 1e9, 0.001))
@@ -236,7 +240,7 @@ class WorkflowWorker:
 
     def _run_chain(self, lease: Lease) -> None:
         """Run a workflow task, and what may follow it on this thread."""
-        inline = self._spare.acquire(blocking=False)
+        inline = not self._stopping.is_set() and self._spare.acquire(blocking=False)
         try:
             taken = run_task(self._host, lease.job, inline=inline)
             begun = boot_ns()
@@ -261,6 +265,7 @@ class WorkflowWorker:
         ended = self._attempt(lease, now=lambda: taken.estimate)
         settlement = ended.settlement
         gives_way = boot_ns() - begun > CHAIN_NS and self._process.threads.pressed
+        gives_way |= self._stopping.is_set()  # the next task would begin something
         chains = isinstance(settlement, Complete | Bury) and not gives_way
         if chains and settlement.outcome is not None and not lease.lost:
             fence = Fence(
