@@ -45,3 +45,20 @@ def test_the_job_of_the_readme_runs_as_it_says(tmp_path: Path) -> None:
         guard.cancel()
         consumer.kill()
         consumer.communicate()
+
+
+def test_the_workflow_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
+    page = ROOT / "README.md"
+    *_, trip = [block for block in blocks(page) if block.language == "python"]
+    said = re.search(r"It prints `([^`]*)`", page.read_text())
+    assert said is not None
+    done = subprocess.run(
+        [sys.executable, "-c", trip.body],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == f"{said[1]}\n"
