@@ -451,6 +451,9 @@ class CompletesAsync:
 async def activity_completed_from_outside(case: Case) -> None:
     TOKENS.clear()
     handle = await case.start(CompletesAsync)
+    by_id = case.client.get_async_activity_handle(
+        workflow_id=handle.id, run_id=handle.result_run_id, activity_id="3"
+    )
     for step in range(3):
         await case.until(_tokens, more_than(step))
         await asyncio.sleep(0.2)
@@ -461,13 +464,17 @@ async def activity_completed_from_outside(case: Case) -> None:
         elif step == 1:
             await outside.fail(exceptions.ApplicationError("failed", type="Outside"))
         else:
-            by_id = case.client.get_async_activity_handle(
-                workflow_id=handle.id, run_id=handle.result_run_id, activity_id="3"
+            ended = case.client.get_async_activity_handle(task_token=TOKENS[1])
+            await case.attempt("complete what ended", ended.complete("too late"))
+            unknown = case.client.get_async_activity_handle(
+                workflow_id=handle.id, run_id=handle.result_run_id, activity_id="99"
             )
+            await case.attempt("complete what never was", unknown.complete("?"))
             await by_id.complete("by its ids")
     await case.outcome(handle)
     late = case.client.get_async_activity_handle(task_token=TOKENS[0])
     await case.attempt("complete again", late.complete("too late"))
+    await case.attempt("complete again by its ids", by_id.complete("too late"))
 
 
 def more_than(step: int) -> Callable[[int], bool]:

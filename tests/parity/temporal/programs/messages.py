@@ -229,6 +229,8 @@ async def external_not_found(case: Case) -> None:
     await case.outcome(
         await case.start(Talks, "signal", case.id("self"), suffix="self"), "itself"
     )
+    own = await case.start(Talks, "cancel", case.id("own"), suffix="own")
+    await case.outcome(own, "cancels itself")
 
 
 @program(Talks, Collects)
