@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.parity.temporal import gates
-from tests.parity.temporal.program import Case, hold_task, program, seconds
+from tests.parity.temporal.program import (
+    SOON_SECONDS,
+    Case,
+    hold_task,
+    program,
+    seconds,
+)
 from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 Reuse = common.WorkflowIDReusePolicy
@@ -367,7 +373,8 @@ async def patched_and_deprecated(case: Case) -> None:
 @program(Quick)
 async def unknown_workflow_type(case: Case) -> None:
     handle = await case.start("Nobody Knows It")
-    await case.event(handle, "WORKFLOW_TASK_FAILED")
+    failed = await case.comes(handle, "WORKFLOW_TASK_FAILED")
+    case.note("its task fails", failed)
     case.note("status", await case.status(handle))
     await handle.terminate()
     await case.outcome(handle)
@@ -531,7 +538,9 @@ class UnknownActivity:
 
 @program(UnknownActivity, activities=[raises, in_a_thread, completes_later])
 async def activity_that_no_worker_knows(case: Case) -> None:
-    await case.outcome(await case.start(UnknownActivity))
+    handle = await case.start(UnknownActivity)
+    await case.comes(handle, "WORKFLOW_EXECUTION_FAILED")
+    await case.attempt("main", handle.result(), within=SOON_SECONDS)
 
 
 @workflow.defn
