@@ -402,13 +402,14 @@ def test_a_failed_task_is_pending_again_with_its_attempt_spent(
     assert run_store.fsck() == []
 
 
-def test_a_signal_does_not_end_the_delay_of_a_failed_first_task(
-    run_store: Store,
+@pytest.mark.parametrize("kind", ["signal", "cancel"])
+def test_what_comes_does_not_end_the_delay_of_a_failed_first_task(
+    run_store: Store, kind: str
 ) -> None:
-    start(run_store, delay_ends_early=True)
+    start(run_store)
     take_task(run_store)
     exchange(run_store, commit(run_store, retry=TaskRetry(delay_ms=100, failure=b"f")))
-    send(run_store)
+    send(run_store, entry(kind))
     assert take_tasks(run_store, "t2") == ()
 
 

@@ -238,20 +238,45 @@ def test_a_cancel_that_was_asked_before_is_delivered_and_dropped(
     assert [job.run_id for job in take_tasks(run_store)] == ["r"]
 
 
-def test_a_delivery_to_itself_lies_before_its_answer(run_store: Store) -> None:
+def test_a_run_delivers_nothing_to_its_own_workflow_id(run_store: Store) -> None:
     start(run_store)
-    do(run_store, deliveries=(deliver(ref(None)),))
-    assert [kind for _, kind, _ in inbox(run_store)] == ["signal", "delivered"]
+    do(run_store, deliveries=(deliver(ref(None)), deliver(ref(None), kind="cancel")))
+    kinds = [kind for _, kind, _ in inbox(run_store)]
+    assert kinds == ["undelivered", "undelivered"]
+    assert not run(run_store).cancel_requested
     assert len(take_tasks(run_store)) == 1
 
 
-def test_a_delivery_ends_the_delay_of_a_start(
+def test_a_cancel_for_a_closed_run_is_delivered_and_dropped(run_store: Store) -> None:
+    start(run_store, "o", "ow")
+    end(run_store, of=ref("o", "ow"))
+    start(run_store)
+    other = ref(None, "ow")
+    do(run_store, deliveries=(deliver(other), deliver(other, kind="cancel")))
+    kinds = [kind for _, kind, _ in inbox(run_store)]
+    assert kinds == ["undelivered", "delivered"]
+    assert run(run_store, "o").inbox == 0
+    assert run_store.fsck() == []
+
+
+def test_a_cancel_for_a_closed_run_that_is_no_child_is_not_for_children(
+    run_store: Store,
+) -> None:
+    start(run_store, "o", "ow")
+    end(run_store, of=ref("o", "ow"))
+    start(run_store)
+    wish = deliver(ref(None, "ow"), kind="cancel", child_only=True)
+    do(run_store, deliveries=(wish,))
+    assert [kind for _, kind, _ in inbox(run_store)] == ["undelivered"]
+
+
+def test_a_delivered_cancel_ends_the_delay_of_a_start(
     run_store: Store, clock: ManualClock
 ) -> None:
-    start(run_store, "o", "ow", delay_ms=1000, delay_ends_early=True)
+    start(run_store, "o", "ow", delay_ms=1000)
     start(run_store)
     clock.advance(5)
-    do(run_store, deliveries=(deliver(ref(None, "ow")),))
+    do(run_store, deliveries=(deliver(ref(None, "ow"), kind="cancel"),))
     assert {job.run_id for job in take_tasks(run_store)} == {"r", "o"}
     queue = run_store.get_queue(TASKS)
     assert queue is not None

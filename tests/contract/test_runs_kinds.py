@@ -29,6 +29,7 @@ from tests.contract.run_builders import (
     commit,
     do,
     end,
+    entry,
     exchange,
     query,
     run,
@@ -341,11 +342,11 @@ def test_a_stalled_task_is_a_suspect(run_store: Store, clock: ManualClock) -> No
 def test_a_send_does_not_end_the_delay_after_stalls(
     run_store: Store, clock: ManualClock
 ) -> None:
-    start(run_store, delay_ends_early=True)
+    start(run_store)
     for token in ("t1", "t2"):
         take_task(run_store, token)
         stall(run_store, clock)
-    send(run_store)
+    send(run_store, entry("cancel"))
     assert job(run_store, "wft:r").state is JobState.DELAYED
 
 

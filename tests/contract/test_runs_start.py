@@ -246,13 +246,14 @@ def test_a_delayed_start_has_a_task_that_is_due_later(
     assert take_task(run_store, "t2").ready_at == START + 100
 
 
-def test_what_comes_later_ends_the_delay_of_a_start_that_says_so(
+def test_a_cancel_request_ends_the_delay_of_a_start(
     run_store: Store, clock: ManualClock
 ) -> None:
-    start(run_store, delay_ms=100, delay_ends_early=True, inbox=(entry("note"),))
+    start(run_store, delay_ms=100, inbox=(entry("note"),))
+    send(run_store)
     assert take_tasks(run_store, "t1") == ()
     clock.advance(10)
-    send(run_store)
+    send(run_store, entry("cancel"))
     assert take_task(run_store, "t2").ready_at == START + 10
     assert run_store.fsck() == []
 
@@ -260,11 +261,11 @@ def test_what_comes_later_ends_the_delay_of_a_start_that_says_so(
 def test_a_send_does_not_end_the_delay_of_a_task_that_was_put_off(
     run_store: Store,
 ) -> None:
-    start(run_store, delay_ends_early=True)
+    start(run_store)
     take_task(run_store)
     later = Retry(job_id=task_job_id("r"), token="t", delay_ms=100, spend=False)
     assert run_store.exchange([later]).states == (JobState.DELAYED,)
-    send(run_store)
+    send(run_store, entry("cancel"))
     assert take_tasks(run_store, "t2") == ()
 
 

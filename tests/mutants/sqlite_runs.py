@@ -118,7 +118,7 @@ MUTANTS = [
         "every delay of a task ends early",
         "runs_start",
         "tasks.py",
-        "if run.ends_early and state == JobState.DELAYED and started_at is None:",
+        "if run.cancel_requested and state == JobState.DELAYED and started_at is None:",
         "if state == JobState.DELAYED:",
     ),
     _mutant(

@@ -139,11 +139,11 @@ class Commits(Claims):
         parent = target.new.parent if target else None
         if delivery.child_only and (parent is None or parent.run_id != run.id):
             target = None
-        if target is run:
-            self._put(run, delivery.entry)  # its task comes at the end
-            found = True
-        else:
-            found = self._receive(target, delivery.entry)
+        if target and target.new.workflow_id == run.new.workflow_id:
+            target = None
+        found = self._receive(target, delivery.entry)
+        if target and delivery.entry.kind == "cancel":
+            found = True  # a closed run needs no cancelling
         answer = delivery.done if found else delivery.missing
         if answer is not None:
             self._put(run, answer)

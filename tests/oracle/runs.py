@@ -120,13 +120,13 @@ class Runs(Memory):
     def _ensure_task(self, run: Run) -> None:
         """See to it that a run with something in its inbox has a task.
 
-        It ends the delay of a start that says so, not that after a failure.
+        A cancel request ends the delay of a start, not that after a failure.
         """
         task = self._task(run)
         if task is None:
             self._make_task(run)
         elif (
-            run.new.delay_ends_early
+            run.cancel_requested
             and task.state is JobState.DELAYED
             and task.first_started_at is None
         ):

@@ -81,7 +81,6 @@ def new_runs(
         first_run_id=draw(st.sampled_from(["", "", "run-001"])),
         info=draw(small),
         delay_ms=draw(delays),
-        delay_ends_early=draw(booleans),
         deadline_ms=draw(st.sampled_from([None, None, 900, 5000])),
         priority=draw(priorities),
         parent=parent,

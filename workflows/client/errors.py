@@ -96,9 +96,10 @@ STATUS: tuple[tuple[type[WorkflowsError], RPCStatusCode], ...] = (
 
 @contextmanager
 def rpc_errors() -> Iterator[None]:
-    """Turn the service's errors into RPCError."""
+    """Turn the service's errors into RPCError; only a fault of the store is a cause."""
     try:
         yield
     except tuple(kind for kind, _ in STATUS) as error:
         status = next(code for kind, code in STATUS if isinstance(error, kind))
-        raise RPCError(str(error), status) from error
+        cause = error if isinstance(error, StoreError) else None
+        raise RPCError(str(error), status) from cause

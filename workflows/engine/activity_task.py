@@ -42,3 +42,8 @@ class ActivityTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 def activity_job_id(run_id: str, scheduled_event_id: int) -> str:
     """Return the id of an activity's job record."""
     return f"act:{run_id}:{scheduled_event_id}"
+
+
+def run_id_of(activity_job_id: str) -> str:
+    """Return the run that an activity's job record belongs to."""
+    return activity_job_id.removeprefix("act:").rpartition(":")[0]

@@ -12,6 +12,7 @@ from workflows.engine.machines import Child, Machine
 from workflows.engine.markers import local_attributes, patch_attributes
 from workflows.engine.proto_json import payloads, span
 from workflows.engine.retry_policy import policy_json
+from workflows.engine.run_timeouts import fitted
 
 Json = dict[str, Any]
 CLOSE_POLICY, REUSE_POLICY = "PARENT_CLOSE_POLICY_", "WORKFLOW_ID_REUSE_POLICY_"
@@ -145,11 +146,13 @@ def _child(out: Outgoing) -> Json:
         "parentClosePolicy": CLOSE_POLICY + command.parent_close_policy.upper(),
         "workflowIdReusePolicy": REUSE_POLICY + command.id_reuse_policy.upper(),
     }
+    whole_ms = command.execution_timeout_ms
+    run_ms, task_ms = fitted(whole_ms, command.run_timeout_ms, command.task_timeout_ms)
     set_spans(
         found,
-        workflowExecutionTimeout=command.execution_timeout_ms,
-        workflowRunTimeout=command.run_timeout_ms or 0,
-        workflowTaskTimeout=command.task_timeout_ms or 10_000,
+        workflowExecutionTimeout=whole_ms,
+        workflowRunTimeout=run_ms or 0,
+        workflowTaskTimeout=task_ms,
     )
     policy = command.retry_policy
     set_fields(

@@ -249,17 +249,21 @@ class Replay:
         identity: str = "",
         attempt: int = 1,
         nondeterminism: bool = False,
+        drained: Sequence[bytes] = (),
     ) -> tuple[bytes, ...]:
-        """Return the events of a failed task; only a first attempt has any.
+        """Return the events of a failed task: its inbox's, and of a first attempt more.
 
-        It takes nothing from the inbox. They follow the history as it is stored, not
-        what the failed task made of it.
+        They follow the history as it is stored, not what the failed task made of it.
+        The next task takes up what is drained.
         """
         if attempt > 1:
-            return ()
-        return failed_task(
-            self, self._committed, failure, at, identity, nondeterminism=nondeterminism
+            return tuple(drained)
+        length, size = self._committed
+        before = length + len(drained), size + sum(map(len, drained))
+        failed = failed_task(
+            self, before, failure, at, identity, nondeterminism=nondeterminism
         )
+        return (*drained, *failed)
 
     # -- queries and the end -----------------------------------------------------------
 

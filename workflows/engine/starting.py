@@ -9,10 +9,9 @@ from workflows.engine.history import Event, encode_event
 from workflows.engine.outgoing import execution, indexed, set_fields, task_queue
 from workflows.engine.proto_json import payloads, span, span_ms, timestamp, timestamp_ms
 from workflows.engine.retry_policy import policy_json
+from workflows.engine.run_timeouts import fitted
 
 Json = Mapping[str, Any]
-TASK_TIMEOUT_MS = 10_000
-MAX_TASK_TIMEOUT_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,16 +148,13 @@ def timeouts(
 
     `expires_at`: when the chain of runs is over; None: it begins here.
     """
-    if whole_ms is not None:
-        run_ms = min(run_ms or whole_ms, whole_ms)
-    task_ms = min(task_ms or TASK_TIMEOUT_MS, MAX_TASK_TIMEOUT_MS)
+    run_ms, task_ms = fitted(whole_ms, run_ms, task_ms)
     found: dict[str, Any] = {}
     if whole_ms is not None:
         expires_at = at + whole_ms if expires_at is None else expires_at
         found["workflowExecutionTimeout"] = span(whole_ms)
         found["workflowExecutionExpirationTime"] = timestamp(expires_at)
     if run_ms is not None:
-        task_ms = min(task_ms, run_ms)
         found["workflowRunTimeout"] = span(run_ms)
     found["workflowTaskTimeout"] = span(task_ms)
     return found

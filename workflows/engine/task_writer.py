@@ -9,14 +9,14 @@ from typing import Any, Protocol
 
 from workflows.engine.commands import TerminalCommand
 from workflows.engine.decision import Decision, Issued
+from workflows.engine.draining import events_of
 from workflows.engine.events import CLOSE_COMMANDS
 from workflows.engine.events import EventType as E
 from workflows.engine.history import Event, encode_event
-from workflows.engine.inbox import Item, read_entry
+from workflows.engine.inbox import Item
 from workflows.engine.limits import Limits
-from workflows.engine.machines import Activity, Child
 from workflows.engine.outgoing import LocalEnd, Outgoing
-from workflows.engine.pending import TARGETS, Pending
+from workflows.engine.pending import Pending
 from workflows.engine.proto_json import span_ms
 from workflows.engine.workflow_tasks import Numbered
 
@@ -28,15 +28,6 @@ NAMESPACED = frozenset(
         E.START_CHILD_WORKFLOW_EXECUTION_INITIATED,
         E.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
         E.REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
-    }
-)
-CHILD_ENDS = frozenset(
-    {
-        E.CHILD_WORKFLOW_EXECUTION_COMPLETED,
-        E.CHILD_WORKFLOW_EXECUTION_FAILED,
-        E.CHILD_WORKFLOW_EXECUTION_CANCELED,
-        E.CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
-        E.CHILD_WORKFLOW_EXECUTION_TERMINATED,
     }
 )
 
@@ -74,36 +65,9 @@ class TaskWriter:
 
         The caller lets the run handle it before the next one comes.
         """
-        said = read_entry(item.data)
-        attributes, written = dict(said.attributes), []
-        if said.type is E.WORKFLOW_EXECUTION_CANCEL_REQUESTED:
-            if self._run.cancel_requested:
-                return []
-        elif said.type in TARGETS:
-            event = Event(said.type, item.at, attributes)
-            target = self._run.pending.target(event)
-            if target is None:
-                return []
-            if said.start is not None:
-                started = self._start(said.start.at, said.start, attributes)
-                written.append(started)
-                attributes["startedEventId"] = str(started[0])
-            if isinstance(target, Activity) and said.type is E.ACTIVITY_TASK_CANCELED:
-                _set_id(attributes, "latestCancelRequestedEventId", target.cancel_id)
-            if isinstance(target, Child) and said.type in CHILD_ENDS:
-                _set_id(attributes, "startedEventId", target.started_id)
-        written.append(self._add(Event(said.type, item.at, attributes)))
-        return written
-
-    def _start(self, at: int, start: Any, ended: dict[str, Any]) -> Numbered:
-        attributes = {
-            "scheduledEventId": ended["scheduledEventId"],
-            **_by(start.identity),
-            "attempt": start.attempt,
-        }
-        if start.last_failure:
-            attributes["lastFailure"] = start.last_failure
-        return self._add(Event(E.ACTIVITY_TASK_STARTED, at, attributes))
+        asked, find = self._run.cancel_requested, self._run.pending.target
+        events = events_of(item, self._run.length, find, cancel_requested=asked)
+        return [self._add(event) for event in events]
 
     def begin(self, attempt: int) -> Numbered:
         """Write that the task is scheduled and started; return the latter."""
@@ -207,8 +171,3 @@ def _scheduled(run: Run, attempt: int) -> dict[str, Any]:
 def _by(identity: str) -> dict[str, str]:
     """Return who acted; the JSON has no empty fields."""
     return {"identity": identity} if identity else {}
-
-
-def _set_id(attributes: dict[str, Any], name: str, number: int) -> None:
-    if number:
-        attributes[name] = str(number)

@@ -171,7 +171,7 @@ class _Run:
         if details is not None and details.cancel_requested:
             given = error if isinstance(error, CancelledError) else CancelledError()
             return WasCancelled(failure=_failure(self._host, given))
-        return self._failed(ApplicationError("Cancelled", type="CancelledError"))
+        return self._failed(ApplicationError("", type="CancelledError"))
 
     def _failed(self, error: Exception) -> Outcome:
         benign = (

@@ -3,7 +3,7 @@
 The decision is the engine's; here it becomes one fenced settlement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -47,13 +47,24 @@ CANCEL_REQUESTED = retry_state("CANCEL_REQUESTED")
 
 
 def settlement_of(
-    task: ActivityTask, job: LeasedJob, outcome: Outcome, *, identity: str, now: int
+    task: ActivityTask,
+    job: LeasedJob,
+    outcome: Outcome,
+    *,
+    identity: str,
+    now: int,
+    asked_to_cancel: Callable[[], bool],
 ) -> Settlement:
-    """Return the settlement of an attempt that ended at `now` (store time, ms)."""
+    """Return the settlement of an attempt that ended at `now` (store time, ms).
+
+    `asked_to_cancel` tells of the activity's record; asked only of a final failure,
+    whose retry state it is.
+    """
     if isinstance(outcome, CompletesElsewhere):
         return Detach(job_id=job.id, token=job.token)
     if isinstance(outcome, Failing):
-        return _failed(task, job, outcome.failure, identity=identity, now=now)
+        failed = task, job, outcome.failure
+        return _failed(*failed, asked_to_cancel, identity=identity, now=now)
     said = entry(ended_entry(task, job, outcome, identity=identity))
     kind = Complete if isinstance(outcome, Succeeded) else Cancel
     return kind(job_id=job.id, token=job.token, outcome=said)
@@ -89,7 +100,13 @@ def start_of(job: LeasedJob, identity: str) -> inbox.Start:
 
 
 def _failed(
-    task: ActivityTask, job: LeasedJob, failure: Json, *, identity: str, now: int
+    task: ActivityTask,
+    job: LeasedJob,
+    failure: Json,
+    asked_to_cancel: Callable[[], bool],
+    *,
+    identity: str,
+    now: int,
 ) -> Settlement:
     times = _times(job, started_at=job.started_at, attempt=job.attempt, beat_at=None)
     spans, policy = _spans(job.deadlines), read_policy(task.retry_policy)
@@ -104,7 +121,8 @@ def _failed(
             delay_ms=then.delay_ms,
             outcome=entry(final),
         )
-    said = inbox.activity_failed(scheduled, start, failure, then.retry_state)
+    state = CANCEL_REQUESTED if asked_to_cancel() else then.retry_state
+    said = inbox.activity_failed(scheduled, start, failure, state)
     return Bury(
         job_id=job.id,
         token=job.token,

@@ -54,7 +54,6 @@ def new_run(
     workflow_id: str,
     parent: Parent | None = None,
     parent_close_policy: str = "",
-    delay_ends_early: bool = False,
     inbox: tuple[InboxEntry, ...] = (),
 ) -> NewRun:
     """Return the record of a run whose first event is made."""
@@ -74,7 +73,6 @@ def new_run(
             said.get("searchAttributes", {}).get("indexedFields", {}),
         ),
         delay_ms=made.delay_ms,
-        delay_ends_early=delay_ends_early,
         deadline_at=made.deadline_at,
         priority=said.get("priority", {}).get("priorityKey") or DEFAULT_PRIORITY,
         parent=parent,

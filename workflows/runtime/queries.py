@@ -88,9 +88,14 @@ def answer(host: WorkflowHost, job: LeasedJob) -> Settlement:
 
 
 def _must_wait(loaded: LoadedRun, task: QueryTask) -> bool:
-    """Return whether the run has not handled yet what the query must see."""
+    """Return whether the run has not handled yet what the query must see.
+
+    What a failed task drained is in the history, but nobody handled it.
+    """
     if loaded.run.status is not RunStatus.RUNNING:
         return False
+    if loaded.run.failure and loaded.run.inbox_seq:
+        return True
     unseen = any(item.seq <= task.inbox_seq for item in loaded.inbox)
     return unseen or loaded.run.length <= 1
 

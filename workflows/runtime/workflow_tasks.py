@@ -19,12 +19,13 @@ from workflows.engine.limits import Limits
 from workflows.engine.nondeterminism import NondeterminismError
 from workflows.engine.replay import Replay
 from workflows.engine.workflow_instance import WorkflowInstance
-from workflows.exceptions import StoreError
+from workflows.exceptions import InvalidArgumentError, StoreError
 from workflows.runtime.activity_run import ActivityHost
 from workflows.runtime.closing import close_of
 from workflows.runtime.codec import SyncConverter
 from workflows.runtime.effects import Effects, effects_of
 from workflows.runtime.ids import new_id, new_run_id
+from workflows.runtime.inbox_events import drained_events
 from workflows.runtime.lease import MS, boot_ns
 from workflows.runtime.local_activities import LocalRunner
 from workflows.runtime.new_runs import RunFacts, run_info
@@ -185,7 +186,7 @@ def _round(
         slot.drop()
         raise
     except Exception as error:  # noqa: BLE001 - a bug of the workflow, or of ours
-        _fail(host, run, replay, fence, error, at=at, attempt=job.attempt)
+        _fail(host, loaded, replay, fence, error, at=at, attempt=job.attempt)
         slot.drop()
         return SettleStatus.OK, None
     sent = boot_ns()
@@ -352,7 +353,7 @@ def _info(replay: Replay, decision: Decision) -> bytes | None:
 
 def _fail(
     host: WorkflowHost,
-    run: RunRecord,
+    loaded: LoadedRun,
     replay: Replay | None,
     fence: Fence,
     error: Exception,
@@ -360,7 +361,11 @@ def _fail(
     at: int,
     attempt: int,
 ) -> None:
-    """Write that the task failed: the run goes on later, visibly failing."""
+    """Write that the task failed: the run goes on later, visibly failing.
+
+    What lay in the inbox is in the history before that, in the order in which it came.
+    """
+    run = loaded.run
     logger.error(
         "workflow_task_failed workflow_id=%s run_id=%s type=%s attempt=%d",
         run.workflow_id,
@@ -372,13 +377,16 @@ def _fail(
     )
     failure = host.converter.failure(error)
     events: Sequence[bytes] = ()
+    taken = 0
     if replay is not None and replay.length:
+        taken, drained = _drained(host, loaded)
         events = replay.failed_task(
             failure,
             at=at,
             identity=host.identity,
             attempt=attempt,
             nondeterminism=isinstance(error, NondeterminismError),
+            drained=drained,
         )
     low, high = BACKOFF_MS
     host.store.exchange(
@@ -389,6 +397,7 @@ def _fail(
                 run_id=run.run_id,
                 length=run.length,
                 at=at,
+                taken=taken,
                 events=tuple(events),
                 retry=TaskRetry(
                     delay_ms=min(low * 2 ** min(attempt - 1, 10), high),
@@ -397,3 +406,13 @@ def _fail(
             )
         ]
     )
+
+
+def _drained(host: WorkflowHost, loaded: LoadedRun) -> tuple[int, Sequence[bytes]]:
+    """Return what a failed task takes from the inbox: up to which entry, as events."""
+    try:
+        run = loaded.run
+        events = drained_events(host.store, run.run_id, run.length, loaded.inbox)
+    except InvalidArgumentError:
+        return 0, ()  # that is why it failed: it stays where it is
+    return max((item.seq for item in loaded.inbox), default=0), events

@@ -34,6 +34,7 @@ from workflows.store import (
     Bury,
     Complete,
     JobKind,
+    LeasedJob,
     Release,
     Store,
 )
@@ -310,8 +311,23 @@ class WorkflowWorker:
         task = ActivityTask.from_json(job.payload)
         outcome = run_attempt(self._activities, task, lease)
         return Ended(
-            settlement_of(task, job, outcome, identity=self._identity, now=now())
+            settlement_of(
+                task,
+                job,
+                outcome,
+                identity=self._identity,
+                now=now(),
+                asked_to_cancel=lambda: self._asked_to_cancel(job),
+            )
         )
+
+    def _asked_to_cancel(self, job: LeasedJob) -> bool:
+        """Return whether somebody asked to cancel an activity that never beat."""
+        try:
+            record = self._activities.store.get_job(job.id)
+        except StoreError:
+            return False  # only the reason is told less well
+        return record is not None and record.cancel_requested
 
 
 class _Types:

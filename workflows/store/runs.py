@@ -80,8 +80,8 @@ class NewRun:
     """A run to create, with its first event and its first workflow-task job.
 
     `task_type` is the type under which workers claim its tasks in `task_queue`
-    (a job queue). `delay_ms`: the first task is due that much later; with
-    `delay_ends_early`, anything that comes into the inbox later makes it due at once.
+    (a job queue). `delay_ms`: the first task is due that much later; a `cancel` entry
+    that comes into the inbox later ends that delay, nothing else does.
     `deadline_ms` (from the store's now) or `deadline_at`: when it is overdue.
     `inbox`: entries that lie there from the beginning. `info`: opaque, for readers.
     """
@@ -95,7 +95,6 @@ class NewRun:
     first_run_id: str = ""  # of the chain; empty: this run is its first
     info: bytes = b""
     delay_ms: int = 0
-    delay_ends_early: bool = False
     deadline_ms: int | None = None
     deadline_at: int | None = None
     priority: float = 0
@@ -214,8 +213,11 @@ class StartChild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliver:
-    """Put `entry` into another run's inbox; `done` or `missing` (no such open run)
-    goes into the run's own. `child_only`: only to a run whose parent is this run.
+    """Put `entry` into the inbox of a run of another workflow id; `done` or `missing`
+    (no such open run) goes into the run's own.
+
+    A `cancel` entry for a closed run is `done`, and dropped. `child_only`: only to a
+    run whose parent is this run.
     """
 
     to: RunRef

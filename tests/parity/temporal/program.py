@@ -13,6 +13,9 @@ from tests.parity.temporal import gates, sdk
 from tests.parity.temporal.outcome import describe_error, plain
 
 WAIT_SECONDS = 20.0
+SOON_SECONDS = WAIT_SECONDS if sdk.LIBRARY == "temporalio" else 2.0
+"""How long to wait for what is accepted not to come here."""
+
 _POLL_SECONDS = 0.03
 
 Driver = Callable[["Case"], Awaitable[None]]
@@ -117,10 +120,12 @@ class Case:
         """Wait for the end of `handle` and keep its result or failure."""
         return await self.attempt(label, handle.result(**options))
 
-    async def attempt(self, label: str, call: Awaitable[Any]) -> dict[str, Any]:
+    async def attempt(
+        self, label: str, call: Awaitable[Any], *, within: float = WAIT_SECONDS
+    ) -> dict[str, Any]:
         """Keep what an awaitable returns or raises."""
         try:
-            value = await asyncio.wait_for(call, WAIT_SECONDS)
+            value = await asyncio.wait_for(call, within)
             said = {"result": plain(value)}
         except Exception as error:  # noqa: BLE001 - every failure is an outcome
             said = {"failure": describe_error(error)}
@@ -133,6 +138,14 @@ class Case:
         await self.until(
             lambda: self._count(handle, wanted), lambda found: found >= count, name
         )
+
+    async def comes(self, handle: Any, name: str) -> bool:
+        """Say whether an event comes soon, for what may differ."""
+        try:
+            await asyncio.wait_for(self.event(handle, name), SOON_SECONDS)
+        except TimeoutError:
+            return False
+        return True
 
     async def _count(self, handle: Any, wanted: str) -> int:
         events = (await handle.fetch_history()).to_json_dict()["events"]

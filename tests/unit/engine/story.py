@@ -1,7 +1,8 @@
 """A run told step by step: a scripted workflow, its Replay and the history so far.
 
-After every task the whole history is replayed by a fresh instance, which must see the
-same activations and give the same commands.
+Every task writes its inbox as readers were shown it. After every task the whole history
+is replayed by a fresh instance, which must see the same activations and give the same
+commands.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -17,6 +18,7 @@ from workflows.engine.activation import (
     Query,
 )
 from workflows.engine.decision import Decision
+from workflows.engine.draining import drained
 from workflows.engine.events import EventType
 from workflows.engine.history import Event, decode_event, encode_event
 from workflows.engine.inbox import Entry
@@ -123,9 +125,11 @@ class Story:
         for entry in entries:
             self.seq += 1
             items.append(Item(self.seq, self.at - 10, entry.data))
+        shown = drained(items, self.history, len(self.history))
         decision = self.replay.task(
             items, at=self.at, identity="w1", flags=frozenset({1}), local=local
         )
+        assert decision.events[: len(shown)] == shown, "readers were shown others"
         self.history += decision.events
         self.bounds.append(len(self.history))
         if check and decision.terminal is None:

@@ -35,6 +35,7 @@ from workflows.engine.activation import (
     ResolveSignalExternal,
     Signal,
 )
+from workflows.engine.draining import drained
 from workflows.engine.events import EventType
 from workflows.engine.history import Event, decode_event, encode_event
 from workflows.engine.limits import Limits
@@ -452,6 +453,21 @@ def test_a_failed_task_takes_nothing_and_the_next_one_begins_where_it_began() ->
     )
     assert [type(job) for job in fake.seen[0].jobs] == [Initialize, Signal]
     assert decision.length == 4
+
+
+def test_what_a_failed_task_drained_is_told_by_the_next_one() -> None:
+    item = Item(1, START + 5, inbox.signal("go").data)
+    failing, _ = fresh(always([]))
+    failing.feed([started()])
+    said = drained([item], [], 1)
+    events = failing.failed_task({"message": "bug"}, at=START + 9, drained=said)
+    assert events[0] == said[0]
+    assert decode_event(events[-1]).attributes["startedEventId"] == "4"
+    assert failing.failed_task({}, at=START + 9, attempt=2, drained=said) == said
+    repaired, fake = fresh(always([]))
+    repaired.feed([started(), *events])
+    assert repaired.task([], at=START + 20, attempt=2).length == 5
+    assert [type(job) for job in fake.seen[0].jobs] == [Initialize, Signal]
 
 
 def test_continue_as_new_is_suggested_from_the_limit_on() -> None:

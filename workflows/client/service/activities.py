@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from workflows.client.service.outcomes import find_run
+from workflows.client.service.outcomes import ANY_LENGTH, find_run
 from workflows.client.service.sending import send
 from workflows.engine import failure_json
-from workflows.engine.activity_task import ActivityTask
+from workflows.engine.activity_task import ActivityTask, run_id_of
 from workflows.engine.proto_json import payloads
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError, NotFoundError
@@ -26,12 +26,20 @@ from workflows.store import (
     LeasedJob,
     PendingWork,
     RunRef,
+    RunStatus,
     SettleStatus,
     Store,
 )
 
 Json = Mapping[str, Any]
-GONE = "workflow execution already completed, or the activity has ended"
+GONE = (  # these three texts are Temporal's
+    "invalid activityID or activity already timed out or invoking workflow is completed"
+)
+CLOSED = "workflow execution already completed"
+NOT_PENDING = (
+    "cannot find pending activity with ActivityID {}, check workflow execution history "
+    "for more details"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +105,7 @@ class AsyncActivities:
         data = msgspec.json.encode(list(details)) if details else b""
         beat = send(lambda: self._store.beat(record.id, token, data))
         if not beat.held:
-            raise NotFoundError(GONE)
+            raise self._gone(record.id)
         return beat
 
     # -- parts --
@@ -113,6 +121,7 @@ class AsyncActivities:
             outcome,
             identity=self._identity,
             now=self._store.now(),
+            asked_to_cancel=lambda: record.cancel_requested,
         )
         tries = 0
 
@@ -125,23 +134,30 @@ class AsyncActivities:
         # What was sent again may have been done the first time.
         done = {SettleStatus.OK} if tries == 1 else {SettleStatus.OK, *_REPEATED}
         if status not in done:
-            raise NotFoundError(GONE)
+            raise self._gone(record.id)
 
     def _find(self, which: ActivityRef | bytes) -> tuple[JobRecord, str]:
         if isinstance(which, bytes):
             job_id, token = read_token(which)
             record = self._store.get_job(job_id)
             if record is None or record.state is not JobState.ACTIVE:
-                raise NotFoundError(GONE)
+                raise self._gone(job_id)
             return record, token
         ref = RunRef(workflow_id=which.workflow_id, run_id=which.run_id)
         run = find_run(self._store, ref)
+        if run.status is not RunStatus.RUNNING:
+            raise NotFoundError(CLOSED)
         work = self._store.pending_work(run.run_id)
         for record in work.activities if work else ():
             if _activity_id(record) == which.activity_id:
                 return record, _token(work, record)
-        msg = f"no activity {which.activity_id!r} is pending in run {run.run_id}"
-        raise NotFoundError(msg)
+        raise NotFoundError(NOT_PENDING.format(which.activity_id))
+
+    def _gone(self, job_id: str) -> NotFoundError:
+        """Say why an attempt does not count any more."""
+        loaded = self._store.load_run(run_id_of(job_id), start=ANY_LENGTH)
+        closed = loaded is not None and loaded.run.status is not RunStatus.RUNNING
+        return NotFoundError(CLOSED if closed else GONE)
 
 
 _REPEATED = (SettleStatus.ALREADY, SettleStatus.LOST)

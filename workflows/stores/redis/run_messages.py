@@ -32,7 +32,6 @@ def pack_run(run: NewRun) -> Packed:
         run.first_run_id if run.first_run_id not in ("", run.run_id) else None,
         raw(run.info) if run.info else None,
         run.delay_ms,
-        run.delay_ends_early,
         run.deadline_ms,
         run.deadline_at,
         float(run.priority) or None,

@@ -130,18 +130,20 @@ def _schedule(tx: Transaction, run: Run, asked: Commit) -> LeasedJob | None:
 
 
 def _deliver(runs: Runs, run: Run, delivery: Deliver) -> None:
-    target = runs.resolve(delivery.to)
-    strange = delivery.child_only and (
-        target is None or target.parent_run_id != run.run_id
-    )
-    if target is run:
-        inbox.add(runs, run, [] if strange else [delivery.entry])
-        found = not strange
-    else:
-        found = not strange and inbox.receive(runs, target, delivery.entry)
+    target, entry = runs.resolve(delivery.to), delivery.entry
+    found = False
+    if target is not None and _may_hear(target, run, child_only=delivery.child_only):
+        found = inbox.receive(runs, target, entry) or entry.kind == inbox.CANCEL
     answer = delivery.done if found else delivery.missing
     if answer is not None:
         inbox.add(runs, run, [answer])
+
+
+def _may_hear(target: Run, run: Run, *, child_only: bool) -> bool:
+    """Return whether a run may deliver to another one."""
+    if target.workflow_id == run.workflow_id:
+        return False
+    return not child_only or target.parent_run_id == run.run_id
 
 
 # -- the lease --

@@ -19,17 +19,17 @@ MAX_IN_RUN = 2**RUN_BITS - 1
 
 _COLUMNS = """
 n, run_id, workflow_id, first_run_id, type, task_queue, task_type, status, started_at,
-closed_at, length, size, last_at, inbox_seq, deadline_at, cancel_requested, ends_early,
+closed_at, length, size, last_at, inbox_seq, deadline_at, cancel_requested,
 priority, parent_workflow_id, parent_run_id, next_run_id, failure, info
 """
 SELECT_RUNS = f"SELECT {_COLUMNS} FROM runs "  # noqa: S608 - columns of this module
 _INSERT = f"""
 INSERT INTO runs ({_COLUMNS})
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - columns of this module
 _UPDATE = """
 UPDATE runs SET length = ?, size = ?, last_at = ?, inbox_seq = ?, cancel_requested = ?,
-    ends_early = ?, failure = ?, info = ?
+    failure = ?, info = ?
 WHERE n = ?
 """
 _CLOSE = "UPDATE runs SET status = ?, closed_at = ?, next_run_id = ? WHERE n = ?"
@@ -55,7 +55,6 @@ class Run:
     inbox_seq: int
     deadline_at: int | None
     cancel_requested: int
-    ends_early: int
     priority: float
     parent_workflow_id: str | None
     parent_run_id: str | None
@@ -146,7 +145,6 @@ class Runs:
             inbox_seq=0,
             deadline_at=deadline_at,
             cancel_requested=0,
-            ends_early=int(new.delay_ends_early),
             priority=new.priority,
             parent_workflow_id=parent.workflow_id if parent else None,
             parent_run_id=parent.run_id if parent else None,
@@ -209,7 +207,6 @@ def _changes(run: Run) -> tuple[Any, ...]:
         run.last_at,
         run.inbox_seq,
         run.cancel_requested,
-        run.ends_early,
         run.failure,
         run.info,
         run.n,

@@ -69,15 +69,15 @@ def find_task(tx: Transaction, run: Run) -> tuple[int, str, int | None] | None:
 def ensure_task(tx: Transaction, run: Run) -> None:
     """Something came into the inbox: see to it that the run has a task.
 
-    It ends the delay of the very first task if the start said so; never the delay
-    after a failure.
+    A cancel request ends the delay of the very first task; nothing ends the delay after
+    a failure.
     """
     task = find_task(tx, run)
     if task is None:
         make_task(tx, run)
         return
     n, state, started_at = task
-    if run.ends_early and state == JobState.DELAYED and started_at is None:
+    if run.cancel_requested and state == JobState.DELAYED and started_at is None:
         tx.execute(_MAKE_DUE, (tx.now, tx.next_seq(), n))
         tx.moved(
             run.task_queue,

@@ -15,6 +15,9 @@ ONCE = common.RetryPolicy(maximum_attempts=1)
 async def cancellable(how: str) -> str:
     """Beat until the cancellation comes; then do `how`."""
     gates.open_gate("activity runs")
+    if how == "fail unaware":
+        await gates.passed("fail now")
+        raise ValueError("knew nothing of its cancellation")
     try:
         while not gates.is_open("let it end"):
             activity.heartbeat("beating")
@@ -110,6 +113,18 @@ async def activity_ignores_its_cancellation(case: Case) -> None:
 )
 async def activity_fails_when_cancelled(case: Case) -> None:
     await cancels_activity(case, "WAIT_CANCELLATION_COMPLETED", "fail")
+
+
+@program(CancelsActivity, activities=[cancellable])
+async def activity_fails_unaware_of_its_cancellation(case: Case) -> None:
+    handle = await case.start(
+        CancelsActivity, "WAIT_CANCELLATION_COMPLETED", "fail unaware"
+    )
+    await gates.passed("activity runs")
+    await handle.signal("proceed")
+    await case.event(handle, "ACTIVITY_TASK_CANCEL_REQUESTED")
+    gates.open_gate("fail now")
+    await case.outcome(handle)
 
 
 @program(CancelsActivity, activities=[cancellable])

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.parity.temporal import gates
-from tests.parity.temporal.program import Case, hold_task, program, seconds
+from tests.parity.temporal.program import (
+    SOON_SECONDS,
+    Case,
+    hold_task,
+    program,
+    seconds,
+)
 from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 Reuse = common.WorkflowIDReusePolicy
@@ -367,7 +373,8 @@ async def patched_and_deprecated(case: Case) -> None:
 @program(Quick)
 async def unknown_workflow_type(case: Case) -> None:
     handle = await case.start("Nobody Knows It")
-    await case.event(handle, "WORKFLOW_TASK_FAILED")
+    failed = await case.comes(handle, "WORKFLOW_TASK_FAILED")
+    case.note("its task fails", failed)
     case.note("status", await case.status(handle))
     await handle.terminate()
     await case.outcome(handle)
@@ -451,6 +458,9 @@ class CompletesAsync:
 async def activity_completed_from_outside(case: Case) -> None:
     TOKENS.clear()
     handle = await case.start(CompletesAsync)
+    by_id = case.client.get_async_activity_handle(
+        workflow_id=handle.id, run_id=handle.result_run_id, activity_id="3"
+    )
     for step in range(3):
         await case.until(_tokens, more_than(step))
         await asyncio.sleep(0.2)
@@ -461,13 +471,17 @@ async def activity_completed_from_outside(case: Case) -> None:
         elif step == 1:
             await outside.fail(exceptions.ApplicationError("failed", type="Outside"))
         else:
-            by_id = case.client.get_async_activity_handle(
-                workflow_id=handle.id, run_id=handle.result_run_id, activity_id="3"
+            ended = case.client.get_async_activity_handle(task_token=TOKENS[1])
+            await case.attempt("complete what ended", ended.complete("too late"))
+            unknown = case.client.get_async_activity_handle(
+                workflow_id=handle.id, run_id=handle.result_run_id, activity_id="99"
             )
+            await case.attempt("complete what never was", unknown.complete("?"))
             await by_id.complete("by its ids")
     await case.outcome(handle)
     late = case.client.get_async_activity_handle(task_token=TOKENS[0])
     await case.attempt("complete again", late.complete("too late"))
+    await case.attempt("complete again by its ids", by_id.complete("too late"))
 
 
 def more_than(step: int) -> Callable[[int], bool]:
@@ -524,7 +538,9 @@ class UnknownActivity:
 
 @program(UnknownActivity, activities=[raises, in_a_thread, completes_later])
 async def activity_that_no_worker_knows(case: Case) -> None:
-    await case.outcome(await case.start(UnknownActivity))
+    handle = await case.start(UnknownActivity)
+    await case.comes(handle, "WORKFLOW_EXECUTION_FAILED")
+    await case.attempt("main", handle.result(), within=SOON_SECONDS)
 
 
 @workflow.defn

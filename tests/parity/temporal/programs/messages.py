@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.parity.temporal import gates
 from tests.parity.temporal.program import Case, hold_task, program, seconds
-from tests.parity.temporal.sdk import common, exceptions, workflow
+from tests.parity.temporal.sdk import activity, common, exceptions, workflow
 
 
 @workflow.defn
@@ -124,13 +124,19 @@ class SignalAndTimer:
         return self.order
 
 
-@program(SignalAndTimer, by_hand=True)
+@activity.defn
+async def never_called() -> None:
+    """Lets a worker live that serves no workflows."""
+
+
+@program(SignalAndTimer, activities=[never_called], by_hand=True)
 async def signal_and_timer_in_one_task(case: Case) -> None:
     """The timer is first in the history; the signal is nevertheless handled first."""
     handle = await case.start(SignalAndTimer)
     async with case.worker(max_cached_workflows=0):
         await case.event(handle, "TIMER_STARTED")
-    await case.event(handle, "TIMER_FIRED")
+    async with case.worker(only="activities"):
+        await case.event(handle, "TIMER_FIRED")
     await handle.signal("tell", "one")
     await handle.signal("tell", "two")
     async with case.worker():
@@ -229,6 +235,8 @@ async def external_not_found(case: Case) -> None:
     await case.outcome(
         await case.start(Talks, "signal", case.id("self"), suffix="self"), "itself"
     )
+    own = await case.start(Talks, "cancel", case.id("own"), suffix="own")
+    await case.outcome(own, "cancels itself")
 
 
 @program(Talks, Collects)

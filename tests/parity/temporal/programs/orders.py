@@ -1,6 +1,7 @@
 """Nasty orders: several things in one workflow task, and things that cross."""
 
 import asyncio
+import time
 from typing import Any
 
 from tests.parity.temporal import gates
@@ -389,6 +390,18 @@ async def signal_between_two_attempts(case: Case) -> None:
     await case.event(first, "WORKFLOW_EXECUTION_FAILED")
     await case.handle().signal("tell", "in between")
     await case.outcome(handle)
+
+
+@program(FailsFirst)
+async def cancel_between_two_attempts(case: Case) -> None:
+    policy = common.RetryPolicy(initial_interval=seconds(3), maximum_attempts=2)
+    begin = time.monotonic()
+    handle = await case.start(FailsFirst, retry_policy=policy)
+    first = case.handle(run_id=handle.result_run_id)
+    await case.event(first, "WORKFLOW_EXECUTION_FAILED")
+    await case.handle().cancel()
+    await case.outcome(handle)
+    case.note("the cancel ends the delay", time.monotonic() - begin < 2.5)
 
 
 @activity.defn

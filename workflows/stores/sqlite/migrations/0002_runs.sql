@@ -33,7 +33,6 @@ CREATE TABLE runs (
     inbox_seq INTEGER NOT NULL,
     deadline_at INTEGER,
     cancel_requested INTEGER NOT NULL,
-    ends_early INTEGER NOT NULL,   -- the delay of its first task
     priority REAL NOT NULL,
     parent_workflow_id TEXT,
     parent_run_id TEXT,

@@ -81,11 +81,9 @@ end
 local function deliver(run, delivery, now)
   local workflow, id, first, entry, done, missing, child_only = unpack(delivery, 1, 7)
   local to = runs.resolve(workflow, id, first)
-  local found = runs.is_open(to) and (not child_only or to.parent == run.id)
-  if found and to == run then
-    runs.add(run, entry, now)
-  elseif found then
-    runs.receive(to, entry, now)
+  local found = to and to.workflow ~= run.workflow and (not child_only or to.parent == run.id)
+  if found and not runs.receive(to, entry, now) then
+    found = entry[1] == 'cancel' -- it is closed
   end
   local answer = missing
   if found then

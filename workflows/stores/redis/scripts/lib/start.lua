@@ -2,7 +2,7 @@
 -- needs: core batch job accept run inbox task
 --
 -- A new run is the array {workflow, id, type, queue, task_type, first event, first run,
--- info, delay_ms, delay ends early?, deadline_ms, deadline_at, priority, parent
+-- info, delay_ms, deadline_ms, deadline_at, priority, parent
 -- {workflow, id}, inbox entries}; what is absent is nil.
 
 function runs.exists(id)
@@ -25,8 +25,8 @@ end
 
 -- Create a run; its id must be free. `entry` lies in its inbox after its own.
 function runs.create(new, entry, request, now)
-  local workflow, id, type, queue, task_type, started, first, info, delay_ms, early,
-    deadline_ms, deadline_at, priority, parent, inbox = unpack(new, 1, 15)
+  local workflow, id, type, queue, task_type, started, first, info, delay_ms,
+    deadline_ms, deadline_at, priority, parent, inbox = unpack(new, 1, 14)
   local deadline = deadline_ms and now + deadline_ms or deadline_at
   succeed(workflow, id, now)
   local run = { id = id, size = 0 }
@@ -55,7 +55,7 @@ function runs.create(new, entry, request, now)
   end
   make_known(queue, task_type)
   call('SADD', prefix .. 'exempt:' .. queue, task_type)
-  runs.make_task(run, delay_ms, early, now)
+  runs.make_task(run, delay_ms, now)
   return run
 end
 

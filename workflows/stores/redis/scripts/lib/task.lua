@@ -1,14 +1,13 @@
 -- task: the one workflow-task job of a run.
 -- needs: core batch job leave run
 --
--- Its id names the run; it has no payload. `early`: something that comes into the inbox
--- ends its first delay.
+-- Its id names the run; it has no payload.
 
 local function task_id(run)
   return 'wft:' .. run.id
 end
 
-function runs.make_task(run, delay_ms, early, now)
+function runs.make_task(run, delay_ms, now)
   local id, place = task_id(run), next_place()
   local due = due_time(delay_ms, nil, now)
   local fields = {
@@ -18,10 +17,6 @@ function runs.make_task(run, delay_ms, early, now)
   if run.priority then
     fields[#fields + 1] = 'priority'
     fields[#fields + 1] = run.priority
-  end
-  if due and early then
-    fields[#fields + 1] = 'early'
-    fields[#fields + 1] = 1
   end
   if due then
     enter_delayed(id, run.queue, run.task_type, due, place)
@@ -36,13 +31,14 @@ function runs.has_task(run)
   return call('EXISTS', job_key(task_id(run))) == 1
 end
 
--- Something came into the inbox of a run: see to it that it has a task.
+-- Something came into the inbox of a run: see to it that it has a task. A cancel request
+-- ends the delay of the very first one; nothing ends the delay after a failure.
 function runs.ensure_task(run, now)
   local id = task_id(run)
-  local state, early, started = unpack(call('HMGET', job_key(id), 'state', 'early', 'started'))
+  local state, started = unpack(call('HMGET', job_key(id), 'state', 'started'))
   if not state then
-    runs.make_task(run, 0, false, now)
-  elseif state == 'delayed' and early and not started then
+    runs.make_task(run, 0, now)
+  elseif state == 'delayed' and run.cancel and not started then
     flush_sets() -- it may have been made in this very call
     leave_pending(id)
     local place = next_place()
@@ -56,7 +52,7 @@ function runs.end_task(run, job, now)
   remember_done(job.token, job.id)
   call('DEL', job_key(job.id))
   if runs.is_open(run) and runs.has_inbox(run) then
-    runs.make_task(run, 0, false, now)
+    runs.make_task(run, 0, now)
     return 'waiting'
   end
   return 'completed'
