@@ -2,7 +2,8 @@
 
 And each of its histories, cut before any of its tasks, says the same again.
 `HYPOTHESIS_PROFILE=full` plays many stories in every mode; `PROPERTY_SEED=7` plays
-others. A failure shows its story; the number in the test's name is the story's seed.
+others, PROPERTY_ADAPTERS names the stores. A failure shows its story; the number in the
+test's name is the story's seed.
 """
 
 import asyncio
@@ -29,7 +30,8 @@ from workflows.runtime.codec import SyncConverter
 from workflows.runtime.lease import MS
 
 MODES = [Mode(inline, cached) for inline, cached in product((True, False), (1000, 0))]
-CELLS = [*product(ADAPTERS, MODES)]
+KINDS = os.environ.get("PROPERTY_ADAPTERS", " ".join(ADAPTERS)).split()
+CELLS = [*product(KINDS, MODES)]
 PROFILES = {"short": (3, 2), "quick": (8, 3), "full": (100, len(CELLS))}
 STORIES, CELLS_EACH = PROFILES.get(
     os.environ.get("HYPOTHESIS_PROFILE", ""), PROFILES["quick"]
