@@ -67,7 +67,7 @@ class _Author:
         random = self._random
         runs = [self._steps(0, 2, 5) for _ in range(random.choice((1, 1, 1, 2, 3)))]
         script = Script(runs=runs, robust=random.random() < 0.7)
-        acts = [Act(1000 * n, "signal") for n in range(random.randint(0, 4))]
+        acts = [Act(1000 * (n // 2), "signal") for n in range(random.randint(0, 6))]
         if random.random() < 0.25 and self._fractions < FRACTIONS:
             what: Any = random.choice(("cancel", "cancel", "terminate"))
             acts.append(Act(self._moment(), what))

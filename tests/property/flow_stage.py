@@ -31,6 +31,7 @@ REGISTRY = Registry([Play], [flow_player.work])
 TOP = "top"
 MOMENTS = 400  # of a story, before it counts as stuck
 TURNS = 2000  # of one moment
+ACTS_SOON = 0.3  # how likely a client acts before the next job
 IDLE_MS = 5000  # how long all may wait before everybody is told something
 
 
@@ -62,7 +63,7 @@ class Stage:
         self._life = Life(store, loop, mode, REGISTRY)
         self._began = clock.now
         self._handed: list[tuple[int, str, str]] = []  # due, task token, result
-        self._turns = 0
+        self._turns = self._requests = 0
 
     def play(self, story: Story, order: Random) -> Told:
         """Play it to its end; `order` shuffles the work of each moment."""
@@ -70,10 +71,7 @@ class Stage:
         acts = [*story.acts]
         self._start(story)
         for _ in range(MOMENTS):
-            self._work_until_quiet(order)
-            while acts and self._began + acts[0].at <= self._clock.now:
-                self._act(acts.pop(0))
-                self._work_until_quiet(order)
+            self._work_until_quiet(acts, order)
             if not self._store.count_runs().get(RunStatus.RUNNING):
                 return self._tell()
             following = self._next_moment(acts)
@@ -84,13 +82,17 @@ class Stage:
                 self._clock.advance(following - self._clock.now)
         raise AssertionError(f"it never ends: {story}")
 
-    def _work_until_quiet(self, order: Random) -> None:
+    def _work_until_quiet(self, acts: list[Act], order: Random) -> None:
+        """Do all that is to do now; clients act somewhere in between."""
         for _ in range(TURNS):
             self._complete_what_is_due()
+            due = acts and self._began + acts[0].at <= self._clock.now
+            if due and order.random() < ACTS_SOON:
+                self._act(acts.pop(0))
             order.shuffle(self._life.granted)
             if self._life.turn():
                 self._turns += 1
-            elif self._life.tick() != 0 and not self._life.turn():
+            elif not due and self._life.tick() != 0 and not self._life.turn():
                 return
         raise AssertionError("there is always more to do at the same moment")
 
@@ -130,7 +132,8 @@ class Stage:
             terminate(self._store, TOP, run.run_id, "told to", "client")
             return
         said = inbox.cancel() if act.what == "cancel" else _signal()
-        self._store.send_to_run(ref, entry(said), request_id=f"{act.what} {act.at}")
+        self._requests += 1
+        self._store.send_to_run(ref, entry(said), request_id=f"act {self._requests}")
 
     def _tell_everybody(self) -> None:
         """Let nobody wait for ever."""

@@ -32,7 +32,7 @@ from workflows.runtime.lease import MS
 MODES = [Mode(inline, cached) for inline, cached in product((True, False), (1000, 0))]
 KINDS = os.environ.get("PROPERTY_ADAPTERS", " ".join(ADAPTERS)).split()
 CELLS = [*product(KINDS, MODES)]
-PROFILES = {"short": (3, 2), "quick": (8, 3), "full": (100, len(CELLS))}
+PROFILES = {"short": (3, 2), "quick": (8, 3), "full": (60, len(CELLS))}
 STORIES, CELLS_EACH = PROFILES.get(
     os.environ.get("HYPOTHESIS_PROFILE", ""), PROFILES["quick"]
 )
