@@ -58,20 +58,23 @@ class Play:
     @workflow.init
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.heard = script.heard
+        self.heard, self.told = script.heard, [*script.told]
 
     @workflow.signal
     def tell(self, number: int) -> None:
-        self.heard += number
+        """Hear something; a client numbers what it says, others say 0."""
+        self.heard += 1
+        if number:
+            self.told.append(number)
 
     @workflow.run
-    async def run(self, script: Script) -> list[Any]:
+    async def run(self, script: Script) -> tuple[list[Any], list[int]]:
         steps, *more = script.runs
         results = [*script.results, await self.play(steps, robust=script.robust)]
         if more:
-            following = replace(script, runs=more, heard=self.heard, results=results)
-            workflow.continue_as_new(following)
-        return results
+            past = {"heard": self.heard, "told": self.told, "results": results}
+            workflow.continue_as_new(replace(script, runs=more, **past))
+        return results, self.told
 
     async def play(self, steps: list[Step], *, robust: bool = False) -> list[Any]:
         return [await self.step(step, robust=robust) for step in steps]
@@ -145,7 +148,7 @@ class Play:
         if parent is not None:
             handle = workflow.get_external_workflow_handle(parent.workflow_id)
             try:
-                await handle.signal(Play.tell, 1)
+                await handle.signal(Play.tell, 0)
             except ApplicationError:  # it has closed meanwhile
                 return "told"
         return "told"
@@ -251,10 +254,11 @@ class Play:
         )
         for _ in range(signals):
             try:
-                await handle.signal(Play.tell, 1)
+                await handle.signal(Play.tell, 0)
             except ApplicationError:  # it has closed meanwhile
                 break
-        return await handle
+        results, _ = await handle
+        return results
 
 
 async def ended(task: "asyncio.Task[Any]") -> Any:

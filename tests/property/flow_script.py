@@ -26,13 +26,14 @@ DEPTH = 3
 class Script:
     """What one workflow does: the steps of each of its runs.
 
-    `robust`: a step that is cancelled does not end the run. `heard`, `results`: of the
-    runs before.
+    `robust`: a step that is cancelled does not end the run. `heard`, `told`, `results`:
+    of the runs before.
     """
 
     runs: list[list[Step]]
     robust: bool = True
     heard: int = 0
+    told: list[int] = field(default_factory=list)  # by clients
     results: list[Any] = field(default_factory=list)
 
 

@@ -40,10 +40,14 @@ class Told:
     """What a story came to.
 
     `result`: the statuses of the workflow's runs, and what its last one ended with.
+    `heard`: which signals of clients it says that it heard; None: it does not say.
+    `sent`: those that were accepted, in order.
     `histories`: of all runs, children too. `turns`: how many jobs were worked on.
     """
 
     result: tuple[list[str], Any]
+    heard: list[int] | None
+    sent: list[int]
     histories: Mapping[tuple[str, str], tuple[bytes, ...]]
     fsck: list[str]
     turns: int
@@ -63,7 +67,8 @@ class Stage:
         self._life = Life(store, loop, mode, REGISTRY)
         self._began = clock.now
         self._handed: list[tuple[int, str, str]] = []  # due, task token, result
-        self._turns = self._requests = 0
+        self._turns = self._signals = 0
+        self._sent: list[int] = []  # signals to the workflow itself
 
     def play(self, story: Story, order: Random) -> Told:
         """Play it to its end; `order` shuffles the work of each moment."""
@@ -131,17 +136,27 @@ class Stage:
         if act.what == "terminate":
             terminate(self._store, TOP, run.run_id, "told to", "client")
             return
-        said = inbox.cancel() if act.what == "cancel" else _signal()
-        self._requests += 1
-        self._store.send_to_run(ref, entry(said), request_id=f"act {self._requests}")
+        if act.what == "cancel":
+            self._store.send_to_run(ref, entry(inbox.cancel()), request_id="cancel")
+        else:
+            self._tell_run(run)
 
     def _tell_everybody(self) -> None:
         """Let nobody wait for ever."""
         for run in self._runs():
             if run.status is RunStatus.RUNNING:
-                ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
-                request = f"idle {self._clock.now}"
-                self._store.send_to_run(ref, entry(_signal()), request_id=request)
+                self._tell_run(run)
+
+    def _tell_run(self, run: RunRecord) -> None:
+        """Send a run the next signal."""
+        self._signals += 1
+        converter = DataConverter.default.payload_converter
+        number = payload_to_json(converter.to_payload(self._signals))
+        said, request = inbox.signal("tell", [number]), f"signal {self._signals}"
+        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
+        self._store.send_to_run(ref, entry(said), request_id=request)
+        if run.workflow_id == TOP:
+            self._sent.append(self._signals)
 
     def _complete_what_is_due(self) -> None:
         while flow_player.HANDED:
@@ -162,9 +177,11 @@ class Stage:
     def _tell(self) -> Told:
         runs = self._runs()
         own = [run for run in runs if run.workflow_id == TOP]
-        statuses = [run.status.value for run in own]
+        end, heard = self._end_of(own)
         return Told(
-            result=(sorted(statuses), self._end_of(own)),
+            result=(sorted(run.status.value for run in own), end),
+            heard=heard,
+            sent=self._sent,
             histories={
                 (run.workflow_id, run.run_id): self._store.read_history(run.run_id)
                 for run in runs
@@ -173,15 +190,11 @@ class Stage:
             turns=self._turns,
         )
 
-    def _end_of(self, runs: list[RunRecord]) -> Any:
-        """Return what the last run returned, or failed with."""
+    def _end_of(self, runs: list[RunRecord]) -> tuple[Any, list[int] | None]:
+        """Return what the last run returned or failed with, and what it heard."""
         (last,) = (run for run in runs if run.next_run_id is None)
         event = decode_event(self._store.read_history(last.run_id)[-1])
         if last.status is RunStatus.FAILED:
-            return event.attributes["failure"]["message"]
-        return flow_client.result_of(self._store, last)
-
-
-def _signal() -> inbox.Entry:
-    converter = DataConverter.default.payload_converter
-    return inbox.signal("tell", [payload_to_json(converter.to_payload(1))])
+            return event.attributes["failure"]["message"], None
+        end, heard = flow_client.result_of(self._store, last) or (None, None)
+        return end, heard

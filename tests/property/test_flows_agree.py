@@ -100,6 +100,7 @@ def test_a_random_workflow_ends_alike_in_every_mode(
     for number in cells_of(seed):
         told = play(what, number)
         assert told.fsck == [], what
+        assert told.heard in (None, told.sent), what
         adapter, mode = CELLS[number]
         ends[f"{adapter} {mode}"] = told.result
         if number == 0 or len(CELLS) == CELLS_EACH:
