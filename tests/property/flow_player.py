@@ -62,18 +62,23 @@ class Play:
 
     @workflow.signal
     def tell(self, number: int) -> None:
-        """Hear something; a client numbers what it says, others say 0."""
+        """Hear something that may be waited for; clients number what they say."""
         self.heard += 1
         if number:
             self.told.append(number)
+
+    @workflow.signal
+    def note(self, number: int) -> None:
+        """Hear something that nobody waits for."""
+        self.told.append(number)
 
     @workflow.run
     async def run(self, script: Script) -> tuple[list[Any], list[int]]:
         steps, *more = script.runs
         results = [*script.results, await self.play(steps, robust=script.robust)]
         if more:
-            past = {"heard": self.heard, "told": self.told, "results": results}
-            workflow.continue_as_new(replace(script, runs=more, **past))
+            following = replace(script, runs=more, heard=self.heard, told=self.told)
+            workflow.continue_as_new(replace(following, results=results))
         return results, self.told
 
     async def play(self, steps: list[Step], *, robust: bool = False) -> list[Any]:

@@ -5,7 +5,7 @@ on the order of the work within one moment, which is shuffled.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -25,12 +25,23 @@ from workflows.runtime.effects import entry
 from workflows.runtime.new_runs import new_run
 from workflows.runtime.registration import Registry
 from workflows.runtime.terminating import terminate
-from workflows.store import RunRecord, RunRef, RunStatus, StartRun, Store
+from workflows.store import (
+    Claim,
+    Commit,
+    Exchanged,
+    RunRecord,
+    RunRef,
+    RunStatus,
+    Settlement,
+    StartRun,
+    Store,
+)
 
 REGISTRY = Registry([Play], [flow_player.work])
 TOP = "top"
 MOMENTS = 400  # of a story, before it counts as stuck
 TURNS = 2000  # of one moment
+NOTES = 20  # of a story: what clients say just before a commit
 ACTS_SOON = 0.3  # how likely a client acts before the next job
 IDLE_MS = 5000  # how long all may wait before everybody is told something
 
@@ -53,8 +64,28 @@ class Told:
     turns: int
 
 
+class Busy:
+    """A store where a client may get in between a task and its commit."""
+
+    def __init__(self, store: Store, get_in: Callable[[], None]) -> None:
+        self._store, self._get_in = store, get_in
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def exchange(
+        self, settlements: Sequence[Settlement] = (), claim: Claim | None = None
+    ) -> Exchanged:
+        if any(isinstance(one, Commit) for one in settlements):
+            self._get_in()
+        return self._store.exchange(settlements, claim)
+
+
 class Stage:
-    """One story, in one store, worked on in one mode."""
+    """One story, in one store, worked on in one mode.
+
+    `order` shuffles the work of each moment, and says when clients get in between.
+    """
 
     def __init__(
         self,
@@ -62,21 +93,23 @@ class Stage:
         clock: ManualClock,
         loop: asyncio.AbstractEventLoop,
         mode: Mode,
+        order: Random,
     ) -> None:
-        self._store, self._clock = store, clock
-        self._life = Life(store, loop, mode, REGISTRY)
+        self._store, self._clock, self._order = store, clock, order
+        busy: Any = Busy(store, self._note)
+        self._life = Life(busy, loop, mode, REGISTRY)
         self._began = clock.now
         self._handed: list[tuple[int, str, str]] = []  # due, task token, result
-        self._turns = self._signals = 0
+        self._turns = self._signals = self._notes = 0
         self._sent: list[int] = []  # signals to the workflow itself
 
-    def play(self, story: Story, order: Random) -> Told:
-        """Play it to its end; `order` shuffles the work of each moment."""
+    def play(self, story: Story) -> Told:
+        """Play it to its end."""
         flow_player.HANDED.clear()
         acts = [*story.acts]
         self._start(story)
         for _ in range(MOMENTS):
-            self._work_until_quiet(acts, order)
+            self._work_until_quiet(acts)
             if not self._store.count_runs().get(RunStatus.RUNNING):
                 return self._tell()
             following = self._next_moment(acts)
@@ -87,8 +120,9 @@ class Stage:
                 self._clock.advance(following - self._clock.now)
         raise AssertionError(f"it never ends: {story}")
 
-    def _work_until_quiet(self, acts: list[Act], order: Random) -> None:
+    def _work_until_quiet(self, acts: list[Act]) -> None:
         """Do all that is to do now; clients act somewhere in between."""
+        order = self._order
         for _ in range(TURNS):
             self._complete_what_is_due()
             due = acts and self._began + acts[0].at <= self._clock.now
@@ -147,12 +181,20 @@ class Stage:
             if run.status is RunStatus.RUNNING:
                 self._tell_run(run)
 
-    def _tell_run(self, run: RunRecord) -> None:
+    def _note(self) -> None:
+        """Say something to the workflow, now and then."""
+        if self._notes < NOTES and self._order.random() < ACTS_SOON:
+            run = self._store.get_run(RunRef(workflow_id=TOP))
+            if run is not None and run.status is RunStatus.RUNNING:
+                self._notes += 1
+                self._tell_run(run, "note")
+
+    def _tell_run(self, run: RunRecord, name: str = "tell") -> None:
         """Send a run the next signal."""
         self._signals += 1
         converter = DataConverter.default.payload_converter
         number = payload_to_json(converter.to_payload(self._signals))
-        said, request = inbox.signal("tell", [number]), f"signal {self._signals}"
+        said, request = inbox.signal(name, [number]), f"signal {self._signals}"
         ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
         self._store.send_to_run(ref, entry(said), request_id=request)
         if run.workflow_id == TOP:

@@ -69,7 +69,7 @@ def play(
         for module in (workflow_tasks, workflow_worker, local_activities):
             monkeypatch.setattr(module, "boot_ns", lambda: clock.now * MS)
         store = make_store(adapter, clock, name=f"cell-{number}")
-        return Stage(store, clock, loop, mode).play(what, Random(number))
+        return Stage(store, clock, loop, mode, Random(number)).play(what)
 
     return play
 
