@@ -411,6 +411,16 @@ def test_a_pending_activity_can_be_retried(
     assert run_store.fsck() == []
 
 
+def test_nobody_owns_the_end_of_a_pending_activity_that_ran_before(
+    run_store: Store,
+) -> None:
+    schedule(run_store)
+    token = work(run_store).token
+    exchange(run_store, Retry(job_id="act", token=token))
+    exchange(run_store, Retry(job_id="act", token="", failure=b"late"))
+    assert [one.owner for one in job(run_store, "act").attempts] == [ME, ""]
+
+
 # -- deadlines --
 
 

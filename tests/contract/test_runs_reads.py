@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from tests.clock import START, ManualClock
+from tests.contract.builders import claim
 from tests.contract.run_builders import (
+    TASKS,
     activity,
     child,
     closed,
@@ -17,6 +19,7 @@ from tests.contract.run_builders import (
     limits,
     load,
     new_run,
+    query,
     ref,
     run,
     send,
@@ -276,6 +279,23 @@ def test_closed_runs_are_pruned_oldest_first_with_all_that_is_left_of_them(
     assert ids(run_store) == ["open", "c"]
     assert run_store.read_history("a") == ()
     assert run_store.get_run(ref(None, "w-a")) is None
+    assert run_store.fsck() == []
+
+
+@pytest.mark.parametrize("began", [False, True], ids=["waiting", "active"])
+def test_the_queries_of_a_pruned_run_go_with_it(
+    run_store: Store, clock: ManualClock, *, began: bool
+) -> None:
+    start(run_store)
+    end(run_store)
+    run_store.enqueue([query("q")], request_id="ask")
+    if began:
+        wanted = claim("t", queues=(TASKS,), types=("query/Order",))
+        assert [job.id for job in run_store.exchange(claim=wanted).jobs] == ["q"]
+    clock.advance(10)
+    assert run_store.prune_runs(age_ms=5) == Step(1, more=False)
+    assert run_store.get_job("q") is None
+    assert run_store.load_run("r") is None
     assert run_store.fsck() == []
 
 

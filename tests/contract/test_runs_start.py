@@ -101,6 +101,20 @@ def test_a_repeated_request_gets_the_same_answer_and_writes_nothing(
     assert run(run_store).status is RunStatus.TERMINATED
 
 
+def test_a_start_is_known_after_other_runs_followed_and_it_was_pruned(
+    run_store: Store, clock: ManualClock
+) -> None:
+    first = start(run_store, request_id="one")
+    end(run_store)
+    start(run_store, "r2", request_id="two")
+    assert start(run_store, "r3", request_id="one") == first
+    clock.advance(10)
+    run_store.prune_runs(age_ms=5)
+    assert run_store.load_run("r") is None
+    assert start(run_store, "r3", request_id="one") == first
+    assert run_store.load_run("r3") is None
+
+
 def test_a_request_id_is_held_per_workflow_id(run_store: Store) -> None:
     start(run_store, request_id="one")
     assert start(run_store, "r2", "w2", request_id="one").run_id == "r2"

@@ -13,7 +13,8 @@ class FaultyLink:
     """Forwards connections to a port of this machine; meant for few of them.
 
     `lose_replies`: what the server answers is dropped and the connection cut, after
-    the request has reached it. `delay`: seconds that each answer is held back.
+    the request has reached it; `lose_next`: so for that many answers. `delay`: seconds
+    that each answer is held back.
     """
 
     def __init__(self, port: int) -> None:
@@ -21,6 +22,7 @@ class FaultyLink:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.lose_replies = False
+        self.lose_next = 0
         self.lost = 0
         self.delay = 0.0
 
@@ -61,7 +63,8 @@ class FaultyLink:
                     if not data:
                         return
                     if source is server:
-                        if self.lose_replies:
+                        if self.lose_replies or self.lose_next:
+                            self.lose_next = max(self.lose_next - 1, 0)
                             self.lost += 1
                             return
                         time.sleep(self.delay)

@@ -123,6 +123,41 @@ def test_a_chord_callback_survives_a_store_that_fails_while_it_collects(
     assert result.get() == 3
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_chord_that_ended_runs_its_callback_again(
+    kind: str, make_store: MakeStore
+) -> None:
+    huey = WorkflowHuey("chords", store=make_store(kind))
+    sums: list[int] = []
+    member = huey.task(name="member")(lambda n: n)
+    total = huey.task(name="total")(sum)
+    last = huey.task(name="last")(sums.append)
+    again = chord([member.s(1), member.s(2)], total.s().then(last))
+    for _ in range(2):
+        huey.enqueue(again)
+        for _ in range(4):
+            huey.execute(claimed_task(huey))
+    assert sums == [3, 3]
+    assert huey.store.list_values("join") == {}
+
+
+def test_a_chord_in_a_chord_runs_again_as_a_whole(huey: WorkflowHuey) -> None:
+    sums: list[int] = []
+
+    def add(numbers: list[int]) -> int:
+        sums.append(sum(numbers))
+        return sums[-1]
+
+    member, total = huey.task(name="member")(lambda n: n), huey.task(name="total")(add)
+    inner = chord([member.s(1), member.s(2)], total.s())
+    outer = chord([inner, member.s(4)], total.s())
+    for _ in range(2):
+        huey.enqueue(outer)
+        for _ in range(5):
+            huey.execute(claimed_task(huey))
+    assert sums == [3, 7, 3, 7]
+
+
 def test_a_dead_chord_callback_can_be_retried_with_all_results(
     huey: WorkflowHuey,
 ) -> None:

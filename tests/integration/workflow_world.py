@@ -132,7 +132,10 @@ class Mode:
 
 
 class Life:
-    """One worker process, from its start to its death."""
+    """One worker process, from its start to its death.
+
+    `granted`: what it claimed and has not worked on, in the order in which it will.
+    """
 
     def __init__(
         self,
@@ -167,11 +170,11 @@ class Life:
         self._types = tuple(
             each for pool in self._pools for each in pool._options.types[QUEUE]
         )
-        self._granted: deque[LeasedJob] = deque()
+        self.granted: deque[LeasedJob] = deque()
 
     def turn(self) -> bool:
         """Work on one job, claiming two if none is left; whether there was one."""
-        if not self._granted:
+        if not self.granted:
             claim = Claim(
                 id=new_id(),
                 owner="life",
@@ -179,10 +182,10 @@ class Life:
                 slots=2,
                 lease_ms=LEASE_MS,
             )
-            self._granted.extend(self._store.exchange((), claim).jobs)
-        if not self._granted:
+            self.granted.extend(self._store.exchange((), claim).jobs)
+        if not self.granted:
             return False
-        self._work_on(self._granted.popleft())
+        self._work_on(self.granted.popleft())
         for pool in self._pools:
             pool.flush()
         return True

@@ -19,11 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutants import redis, sqlite, sqlite_runs
+from tests.mutants import redis, redis_runs, sqlite, sqlite_runs
 from tests.mutants.mutant import Mutant, StaleMutantError
 
 ROOT = Path(__file__).parents[2]
-MUTANTS = [*sqlite.MUTANTS, *sqlite_runs.MUTANTS, *redis.MUTANTS]
+MUTANTS = [
+    *(*sqlite.MUTANTS, *sqlite_runs.MUTANTS),
+    *(*redis.MUTANTS, *redis_runs.MUTANTS),
+]
 COPIED = ("workflows", "tests", "pyproject.toml", "setup.cfg")
 SMOKE = "tests/contract/test_enqueue.py::test_an_accepted_job_waits_with_all_its_fields"
 CAUGHT, PASSED = 1, 0  # what pytest's exit codes say of a mutant

@@ -1,6 +1,6 @@
 """Random commits: mostly true of their run, with effects that meet each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,11 +35,13 @@ class Commits:
     oracle: OracleStore
     new_id: Callable[[str], str]
 
-    def draw(self, draw: Draw, job: Job, run: Run) -> Commit:
+    def draw(
+        self, draw: Draw, job: Job, run: Run, shapes: Sequence[str] = SHAPES
+    ) -> Commit:
         """Draw a commit for this lease; one in four is not true of the run."""
         assert job.lease is not None
         now = self.oracle.now()
-        shape = draw(st.sampled_from(SHAPES))
+        shape = draw(st.sampled_from(shapes))
         if job.new.kind is not JobKind.WORKFLOW_TASK and shape == "retry":
             shape = "work"
         seen = run.inbox_seq

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.clock import ManualClock
+from tests.oracle.memory import FOREVER
 from tests.property.world import World
 from workflows.store import Claim, Exchanged, Settlement, Store
 
@@ -92,9 +93,11 @@ class Program(RuleBasedStateMachine):
             self.world.exchange([], claim, fresh=False)
 
     def remembered(self, claim: Claim, sent: int) -> bool:
-        """Whether a claim must be known as a repeat."""
+        """Whether a claim must be known; what is detached it does not hold."""
         leases = self.world.oracle._leases()
-        held = any(lease.token == claim.id for lease in leases)
+        held = any(
+            lease.token == claim.id and lease.until != FOREVER for lease in leases
+        )
         return held or self.world.clock.now < sent + claim.lease_ms
 
     def settle_again(self, draw: Draw) -> None:

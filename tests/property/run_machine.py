@@ -1,5 +1,6 @@
 """Random programs of runs: every operation on them, on all stores, step by step."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis.stateful import initialize, rule
 from tests.oracle.memory import Job
 from tests.property import run_strategies as some
 from tests.property import strategies as jobs
-from tests.property.commits import Commits
+from tests.property.commits import SHAPES, Commits
 from tests.property.program import Draw, Program
 from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import (
@@ -33,6 +34,7 @@ ACTS = (
     *("start", "start", "send", "send", "send", "close", "close", "ask") * 2,
     *("start_again", "send_again", "close_again") * 2,
     *("claim", "claim", "commit", "commit", "commit", "exchange_all") * 5,
+    *("fail_task", "end_run", "roll_run") * 2,
     *("inline", "inline", "inline", "inline", "chain", "zombie") * 2,
     *("settle", "settle", "settle", "detach", "beat") * 3,
     *("zombie", "settle_again", "settle_again", "claim_again", "renew") * 2,
@@ -154,7 +156,9 @@ class RunsAgree(Program):
         active = self.world.oracle._in_state(JobState.ACTIVE)
         return [job for job in active if job.new.kind in kinds]
 
-    def pick_commit(self, draw: Draw, kind: JobKind) -> Commit | None:
+    def pick_commit(
+        self, draw: Draw, kind: JobKind, shapes: Sequence[str] = SHAPES
+    ) -> Commit | None:
         """Commit with a lease that holds; now and then to another run."""
         held = self.held(kind)
         if kind is JobKind.ACTIVITY:  # a chain, where the run has no task
@@ -165,14 +169,23 @@ class RunsAgree(Program):
             return None
         job = held[draw(some.picks) % len(held)]
         run = self.world.oracle._runs[job.new.run_id]
-        return self.commits.draw(draw, job, run)
+        return self.commits.draw(draw, job, run, shapes)
 
-    def commit(self, draw: Draw) -> None:
-        commit = self.pick_commit(draw, JobKind.WORKFLOW_TASK)
+    def commit(self, draw: Draw, shapes: Sequence[str] = SHAPES) -> None:
+        commit = self.pick_commit(draw, JobKind.WORKFLOW_TASK, shapes)
         if commit is None:
             self.claim(draw)
         else:
             self.commit_all([commit], None)
+
+    def fail_task(self, draw: Draw) -> None:
+        self.commit(draw, ["retry"])
+
+    def end_run(self, draw: Draw) -> None:
+        self.commit(draw, ["close"])
+
+    def roll_run(self, draw: Draw) -> None:
+        self.commit(draw, ["continue"])
 
     def inline(self, draw: Draw) -> None:
         """A task runs an activity inline, and a chain may follow."""

@@ -1,16 +1,21 @@
 """However a history is cut into pieces, a workflow is told the same and says the same.
 
 A workflow of arbitrary moves runs live; its history is then fed to fresh instances in
-arbitrary pieces, and other instances take over from it after each of its tasks.
+arbitrary pieces, and other instances take over from it after each of its tasks. The
+histories that Temporal's server recorded are cut before each of their tasks.
 """
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.property.cuts import Recorded
+from tests.unit.engine.real_histories import plain
 from tests.unit.engine.story import (
     START,
     Item,
@@ -22,15 +27,18 @@ from tests.unit.engine.story import (
     local_activity,
     without_replay_marks,
 )
+from tests.unit.workflow.recorded_programs import OTHERS, RAW, recorded_runs
 from workflows.engine import commands as c
 from workflows.engine import inbox
 from workflows.engine.activation import Activation, Cancelled, Completed
 from workflows.engine.decision import Decision
+from workflows.engine.events import CLOSES, COMMANDS
 from workflows.engine.failure_json import cancelled_failure
-from workflows.engine.history import decode_event
+from workflows.engine.history import Event, decode_event, from_temporal_json
 from workflows.engine.inbox import Entry, Run
 from workflows.engine.local_activities import LocalOutcome
 from workflows.engine.machines import Activity, Child, ExternalCancel, Machine, Timer
+from workflows.engine.markers import local_outcome
 from workflows.engine.replay import Replay
 
 KINDS = tuple(c.CancellationType)
@@ -240,3 +248,39 @@ def test_the_moves_reach_every_kind_of_command() -> None:
     story.task(local=Locals(0))
     kinds = {decode_event(one).type for one in story.history}
     assert len(kinds) == 12
+
+
+# -- what Temporal recorded ------------------------------------------------------------
+
+SERVER_FILLED = frozenset({"workflowRunTimeout", "workflowTaskTimeout"})  # of children
+
+
+@pytest.mark.parametrize("path", RAW, ids=lambda path: path.stem)
+def test_a_recorded_history_cut_before_any_task_says_the_same(path: Path) -> None:
+    if path.stem in OTHERS:
+        pytest.skip(OTHERS[path.stem])
+    for run, new in recorded_runs(path):
+        history = from_temporal_json(run["history"])
+        first = decode_event(history[0]).attributes
+        ids = first["workflowId"], first["originalExecutionRunId"]
+        recorded = Recorded(*ids, history, new)
+        recorded.fed_in_pieces().evict()
+        for task, decision in recorded.told_again():
+            events = [decode_event(one) for one in decision.events]
+            again = [said(one) for one in events if one.type in COMMANDS]
+            assert again == [
+                said(one) for _, one in task.commands if one.type not in CLOSES
+            ]
+
+
+def said(event: Event) -> tuple[Any, ...]:
+    """What a command's event says, but for numbers of events and a server's doing."""
+    outcome = local_outcome(event)
+    if outcome is not None:
+        return event.type, outcome
+    attributes = {
+        name: value
+        for name, value in plain(event.attributes).items()
+        if not name.endswith("EventId") and name not in SERVER_FILLED
+    }
+    return event.type, attributes, event.extra.get("userMetadata")

@@ -67,6 +67,44 @@ def test_a_script_names_every_part_that_it_uses(name: str) -> None:
         before.append(part)
 
 
+PLAIN_ONLY = {"fire_schedule": {"adopt"}}  # no schedule makes a job of the engine's
+
+
+def functions(lua: str) -> dict[str, str]:
+    """The functions of a part by name, and the rest of it as ``."""
+    pattern = r"^(?:local )?function ([\w.]+)\(.*?^end$"
+    found = {m[1]: m[0] for m in re.finditer(pattern, lua, re.MULTILINE | re.DOTALL)}
+    return {**found, "": re.sub(pattern, "", lua, flags=re.MULTILINE | re.DOTALL)}
+
+
+def called(lua: str) -> set[str]:
+    """What a piece of Lua may call: all of `kinds` where one is looked up."""
+    words = set(re.findall(r"(?<![\w.])([a-z_]+)(?=\()", lua))
+    words |= {
+        f"runs.{name}" for name in re.findall(r"\b(?:runs|engine\(\))\.(\w+)\(", lua)
+    }
+    return words | ({"kinds.*"} if "kinds[" in lua else set())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_has_every_function_of_runs_that_it_may_call(name: str) -> None:
+    """Those are looked up while it runs: a missing one would fail in its middle."""
+    bodies: dict[str, str] = {}
+    for part in needs(text(name)):
+        bodies |= functions(code(text(f"lib/{part}")))
+    bodies |= functions(code(text(name)))
+    reached, todo = set[str](), [""]
+    while todo:
+        at = todo.pop()
+        if at not in reached and (at in bodies or at.startswith("runs.")):
+            reached.add(at)
+            todo += called(bodies.get(at, ""))
+        elif at == "kinds.*":
+            todo += [one for one in bodies if one.startswith("kinds.")]
+    missing = {one.removeprefix("runs.") for one in reached - bodies.keys()}
+    assert missing <= PLAIN_ONLY.get(name, set())
+
+
 @pytest.mark.parametrize("name", [*SCRIPTS, *(f"lib/{part}" for part in PARTS)])
 def test_only_commands_of_redis_6_2_are_called(name: str) -> None:
     used = set(re.findall(r"call\('(\w+)'", text(name)))

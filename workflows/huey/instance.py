@@ -328,6 +328,16 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             results.append(result)
         return results
 
+    def _enqueue_chord(self, chord_obj: chord) -> Any:
+        """As in Huey, where a chord that ended may be enqueued again.
+
+        The store skips a callback whose id is taken: so that of the last time goes.
+        """
+        callback = chord_obj.callback
+        if not self._immediate and self.jobs.is_plain(callback):
+            self._forget_chain(callback)
+        return super()._enqueue_chord(chord_obj)
+
     def _forget_chain(self, task: Task) -> bool:
         """Free the ids of a pipeline whose first task ended; else return False."""
         freed = self._forget_ended(task.id)

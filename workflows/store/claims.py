@@ -28,7 +28,8 @@ class Claim:
     of them; the others are passed over. `id` is fresh per claim and becomes the lease
     token of every job it grants. A repeated id returns only those jobs that this token
     still holds, as they are now. A claim that got nothing, or that holds nothing any
-    more when it is repeated later than `lease_ms`, may be answered anew.
+    more (a detached activity it does not hold) when it is repeated later than
+    `lease_ms`, may be answered anew.
     """
 
     id: str

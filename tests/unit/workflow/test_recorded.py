@@ -4,16 +4,13 @@ The programs are those of the parity suite; what each returned or failed with mu
 out again.
 """
 
-import importlib
-import json
-import pkgutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.unit.workflow.driver import CONVERSION
+from tests.unit.workflow.recorded_programs import OTHERS, RAW, recorded_runs
 from workflows.engine.activation import Activation, Initialize
 from workflows.engine.commands import Command, CompleteWorkflow, FailWorkflow
 from workflows.engine.definition import Definition
@@ -21,26 +18,11 @@ from workflows.engine.history import from_temporal_json
 from workflows.engine.instance import Instance, InstanceOptions
 from workflows.engine.replay import Replay
 
-RAW = sorted((Path(__file__).parents[2] / "parity/temporal/golden/raw").glob("*.json"))
-OTHERS = {
-    "child_with_default_id": "a default child id is random, and not Temporal's",
-    "plain_exception_fails_only_the_task": "it was mended while it ran",
-    "uuid_and_random": "it returns whether it is being replayed",
-}
 # What differs between two runs of the same program, or is of the writer alone.
 UNCOMPARED = {
     *("stackTrace", "source", "identity", "runId", "namespace"),
     *("scheduledEventId", "startedEventId", "initiatedEventId"),
 }
-
-
-def programs() -> dict[str, Any]:
-    found: ModuleType = importlib.import_module("tests.parity.temporal.programs")
-    for module in pkgutil.iter_modules(found.__path__, found.__name__ + "."):
-        importlib.import_module(module.name)
-    registry = importlib.import_module("tests.parity.temporal.program")
-    known: dict[str, Any] = registry.PROGRAMS
-    return known
 
 
 class Spy(Instance):
@@ -60,24 +42,14 @@ class Spy(Instance):
 def test_what_temporal_recorded_replays(path: Path) -> None:
     if path.stem in OTHERS:
         pytest.skip(OTHERS[path.stem])
-    recorded = json.loads(path.read_bytes())
-    program = programs()[recorded["program"]]
-    definitions = {
-        definition.name: definition
-        for definition in map(Definition.of, program.workflows)
-    }
-    types = program.worker_options.get("workflow_failure_exception_types", ())
-    for run in recorded["runs"]:
-        live: list[Spy] = []
+    live: list[Spy] = []
 
-        def new(start: Initialize, live: list[Spy] = live) -> Spy:
-            known = definitions.get(start.workflow_type) or definitions[None]
-            options = InstanceOptions(
-                conversion=CONVERSION, failure_exception_types=tuple(types)
-            )
-            live.append(Spy(known, start, options))
-            return live[-1]
+    def make(known: Definition, start: Initialize, options: InstanceOptions) -> Spy:
+        live.append(Spy(known, start, options))
+        return live[-1]
 
+    for run, new in recorded_runs(path, make):
+        live.clear()
         events = run["history"]["events"]
         first = events[0]["workflowExecutionStartedEventAttributes"]
         replay = Replay(first["workflowId"], first["originalExecutionRunId"], new)

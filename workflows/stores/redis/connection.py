@@ -53,7 +53,8 @@ class Connections:
         """Send a command and return its reply.
 
         Repeats it once, on a new connection, when the old one turns out to be broken:
-        every write of the store is safe to repeat. Time-outs are not repeated.
+        every write of the store is safe to repeat, as it knows the ids of its caller or
+        of its call (lib/once.lua). Time-outs are not repeated.
 
         Raises:
             StoreUnavailableError, StoreRefusedError, StoreFullError: see `errors`.

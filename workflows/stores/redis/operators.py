@@ -18,7 +18,8 @@ class Operators:
 
     def cancel(self, job_id: str) -> Literal["cancelled", "requested"]:
         """See `workflows.store.Store.cancel`."""
-        done = self._change("cancel", job_id, conflict="it has ended")
+        outcome = self._scripts.run("cancel", job_id)
+        done = _done(job_id, outcome, conflict="it has ended")
         return "requested" if done == "requested" else "cancelled"
 
     def reschedule(
@@ -44,19 +45,10 @@ class Operators:
         self._change("retry_dead", job_id, conflict="it is not a dead letter")
 
     def _change(self, script: str, job_id: str, *args: Any, conflict: str) -> str:
-        outcome: str = self._scripts.run(script, job_id, *args).decode()
-        if outcome == "missing":
-            msg = f"there is no job {job_id!r}"
-            raise NotFoundError(msg)
-        if outcome == "owned":
-            msg = f"job {job_id!r} is a workflow's own: act on its run instead"
-            raise ConflictError(msg)
-        if outcome == "conflict":
-            msg = f"job {job_id!r}: {conflict}"
-            raise ConflictError(msg)
-        return outcome
+        outcome = self._scripts.run_once(script, job_id, *args)
+        return _done(job_id, outcome, conflict=conflict)
 
-    # -- bounded steps --
+    # -- bounded steps: one that is sent again after a lost reply does the next step --
 
     def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
         """See `workflows.store.Store.retry_dead_all`."""
@@ -126,6 +118,21 @@ class Operators:
         if not self._scripts.run("set_queue", queue, create, clear, fields):
             msg = f"there is no queue {queue!r}"
             raise NotFoundError(msg)
+
+
+def _done(job_id: str, reply: bytes, *, conflict: str) -> str:
+    """Return what was done to a job, or say why nothing was."""
+    outcome = reply.decode()
+    if outcome == "missing":
+        msg = f"there is no job {job_id!r}"
+        raise NotFoundError(msg)
+    if outcome == "owned":
+        msg = f"job {job_id!r} is a workflow's own: act on its run instead"
+        raise ConflictError(msg)
+    if outcome == "conflict":
+        msg = f"job {job_id!r}: {conflict}"
+        raise ConflictError(msg)
+    return outcome
 
 
 def _limit_fields(whose: str, limits: QueueLimits) -> tuple[list[str], list[str | int]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import uuid
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -103,6 +104,18 @@ class Scripts:
             return execute("EVALSHA", digest, 1, self.prefix, packed)
         except NoScriptError:
             return execute("EVAL", text, 1, self.prefix, packed)
+
+    def run_once(self, name: str, *args: Any) -> Reply:
+        """Run a script that must not act twice if the connection sends it again.
+
+        Its last argument is the id of this call: see lib/once.lua.
+        """
+        return self.run(name, *args, new_call())
+
+
+def new_call() -> str:
+    """Return the id of one call of a script that acts once."""
+    return uuid.uuid4().hex
 
 
 def _pack(args: tuple[Any, ...]) -> bytes:

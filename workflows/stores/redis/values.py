@@ -6,7 +6,7 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.store import MAX_STEP
 from workflows.stores import validation
 from workflows.stores.redis.records import as_fields
-from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.scripts import Scripts, new_call
 from workflows.stores.redis.wire import raw
 
 
@@ -20,7 +20,7 @@ class Values:
     ) -> None:
         """See `workflows.store.KeyValues.put_value`."""
         validation.check_ttl(ttl_ms)
-        self._scripts.run("put_value", space, key, raw(value), ttl_ms, False)
+        self._scripts.run("put_value", space, key, raw(value), ttl_ms, None)
 
     def put_value_if_absent(
         self,
@@ -33,7 +33,7 @@ class Values:
     ) -> bool:
         """See `workflows.store.KeyValues.put_value_if_absent`."""
         validation.check_ttl(ttl_ms)
-        args = (space, key, raw(value), ttl_ms, True, *(lease or ()))
+        args = (space, key, raw(value), ttl_ms, new_call(), *(lease or ()))
         return bool(self._scripts.run("put_value", *args))
 
     def get_values(self, space: str, keys: Sequence[str]) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ class Values:
 
     def pop_value(self, space: str, key: str) -> bytes | None:
         """See `workflows.store.KeyValues.pop_value`."""
-        value: bytes | None = self._scripts.run("delete_value", space, key)
+        value: bytes | None = self._scripts.run_once("delete_value", space, key)
         return value
 
     def delete_value(self, space: str, key: str) -> bool:
@@ -67,7 +67,7 @@ class Values:
     def increment(self, space: str, key: str, amount: int = 1) -> int:
         """See `workflows.store.KeyValues.increment`."""
         validation.check_amount(amount)
-        digits = self._scripts.run("increment", space, key, str(amount))
+        digits = self._scripts.run_once("increment", space, key, str(amount))
         if digits is None:
             msg = f"value {key!r} of space {space!r} is not a counter"
             raise InvalidArgumentError(msg)

@@ -65,7 +65,7 @@ class Waiting:
         size = len(space.encode())
         name = b"value:%d:%b:%b" % (size, space.encode(), key.encode())
         return self._wait_for(
-            name, timeout_s, lambda: self._scripts.run("delete_value", space, key)
+            name, timeout_s, lambda: self._scripts.run_once("delete_value", space, key)
         )
 
     def _wait_for(

@@ -1,6 +1,6 @@
 -- prune_runs: delete the runs that closed first.
 -- needs: core batch job leave value lease
--- runs: run activity
+-- runs: run activity drop
 --
 -- ARGV   now, age_ms, limit
 -- Reply  {how many, whether more remain}

@@ -1,15 +1,17 @@
 -- remove: delete all of a job that is not active.
--- needs: core batch job leave
+-- needs: core once batch job leave
 --
--- ARGV   now, job id
+-- ARGV   now, job id, call
 -- Reply  'missing', 'owned', 'conflict' or 'removed'
 
 local now = open(false)
-local id = args[2]
+local id, call_id = args[2], args[3]
 local state, queue, dedup, kind =
   unpack(call('HMGET', job_key(id), 'state', 'queue', 'dedup', 'kind'))
 
-if not state then
+if answered(call_id, now) then
+  return 'removed'
+elseif not state then
   return 'missing'
 elseif kind then
   return 'owned'
@@ -23,4 +25,4 @@ else
 end
 forget(id, now)
 flush(now)
-return 'removed'
+return answer(call_id, 'removed', now)

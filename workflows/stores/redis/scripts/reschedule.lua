@@ -1,15 +1,18 @@
 -- reschedule: give a pending job a new due time and place; promote: make it waiting now.
--- needs: core batch job leave
+-- needs: core once batch job leave
 --
--- ARGV   now, job id, delay_ms, run_at or nil, only delayed jobs?
+-- ARGV   now, job id, delay_ms, run_at or nil, only delayed jobs?, call
 -- Reply  'missing', 'owned', 'conflict', 'waiting' or 'delayed'
 
 local now = open(false)
-local id, only_delayed = args[2], args[5]
+local id, only_delayed, call_id = args[2], args[5], args[6]
 local state, type, priority, stalls, expires, kind =
   unpack(call('HMGET', job_key(id), 'state', 'type', 'priority', 'stalls', 'expires', 'kind'))
 
-if not state then
+local before = answered(call_id, now)
+if before then
+  return before[1]
+elseif not state then
   return 'missing'
 elseif kind then
   return 'owned'
@@ -30,4 +33,4 @@ else
   enter_waiting(id, queue, type, priority, place, stalls)
 end
 flush(now)
-return state
+return answer(call_id, state, now)

@@ -18,10 +18,10 @@ local function read_lease(id)
   }
 end
 
--- Read what every end but success needs.
+-- Read what every end but success needs. What nobody held (an empty token) had no owner.
 local function read_run(job)
   local v = call('HMGET', job_key(job.id), unpack(RUN))
-  job.type, job.attempts, job.owner = v[1], tonumber(v[2]) or 0, v[3]
+  job.type, job.attempts, job.owner = v[1], tonumber(v[2]) or 0, job.token ~= '' and v[3]
   job.history, job.cancel, job.lease = v[4], v[5], v[6] or DEFAULT_LEASE_MS
 end
 
