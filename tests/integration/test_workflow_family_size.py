@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.write_holds import Longest, sqlite_holds, valkey_holds
+from tests.integration.write_holds import (
+    Longest,
+    sqlite_holds,
+    valkey_holds,
+    whatever_happens,
+)
 from tests.servers import ValkeyServer
 from workflows import workflow
 from workflows.client import BlockingClient, Client, WorkflowService
@@ -114,16 +119,13 @@ def test_closing_a_parent_of_2000_children_blocks_nobody_for_50_ms(
 ) -> None:
     store = make_store(kind)
     watch = sqlite_holds if kind == "sqlite" else lambda: valkey_holds(valkey)
-    workflow_id, longest_ms = "", float("inf")
-    # The server's time is that of the wall: on a busy machine one try may be unlucky.
-    for workflow_id in ("parent", "second-parent", "third-parent"):
-        longest = asyncio.run(close_a_parent(store, watch, workflow_id))
-        assert longest.writes > CHILDREN / 2
-        longest_ms = longest.ms
-        if longest_ms < BLOCKED_MS:
-            break
-    assert longest_ms < BLOCKED_MS
-    (parent,) = store.list_runs(workflow_id=workflow_id).runs
+    tries: list[Longest] = []
+    while not tries or (whatever_happens(tries) >= BLOCKED_MS and len(tries) < 3):
+        workflow_id = f"parent-{len(tries)}"
+        tries.append(asyncio.run(close_a_parent(store, watch, workflow_id)))
+        assert tries[-1].writes > CHILDREN / 2
+    assert whatever_happens(tries) < BLOCKED_MS
+    (parent,) = store.list_runs(workflow_id="parent-0").runs
     became = Counter(
         what_became(store, child) for child in children_of(store, parent.run_id)
     )

@@ -1,9 +1,9 @@
 """How long one write keeps everybody else from writing, on each store."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -18,15 +18,27 @@ EVERYTHING_US = 0
 
 @dataclass(slots=True)
 class Longest:
-    """The longest write that was seen, in ms, and how many there were."""
+    """The longest write of each kind that was seen, in ms, and how many there were."""
 
-    ms: float = 0.0
+    ms: dict[str, float] = field(default_factory=dict)
     writes: int = 0
 
-    def see(self, ms: float) -> None:
+    def see(self, kind: str, ms: float) -> None:
         """One more write took so long."""
-        self.ms = max(self.ms, ms)
+        self.ms[kind] = max(self.ms.get(kind, 0.0), ms)
         self.writes += 1
+
+
+def whatever_happens(tries: Iterable[Longest]) -> float:
+    """Return the longest write that takes so long in every try.
+
+    On a busy machine the wall clock makes now this, now that write look long.
+    """
+    first, *others = (each.ms for each in tries)
+    return max(
+        min(ms, *(each.get(kind, 0.0) for each in others), ms)
+        for kind, ms in first.items()
+    )
 
 
 @contextmanager
@@ -46,7 +58,7 @@ def sqlite_holds() -> Iterator[Longest]:
 
     def timed(self: GroupCommit, group: Any) -> None:
         transact(self, group)
-        longest.see((time.thread_time() - began[0]) * 1e3)
+        longest.see("transaction", (time.thread_time() - began[0]) * 1e3)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WriteLock, "begin", begun)
@@ -67,6 +79,7 @@ def valkey_holds(server: ValkeyServer) -> Iterator[Longest]:
         finally:
             client.config_set("slowlog-log-slower-than", -1)
             for each in client.slowlog_get(1_000_000):
-                if each["command"].startswith(b"EVAL"):
-                    longest.see(each["duration"] / 1e3)
+                name, script = each["command"].split(b" ")[:2]
+                if name == b"EVALSHA":  # the first call of a script also compiles it
+                    longest.see(script.decode(), each["duration"] / 1e3)
             client.slowlog_reset()
