@@ -6,7 +6,8 @@
     python -m benchmarks --only drain bulk  some cases
     python -m benchmarks profile drain      where the time goes (needs py-spy)
 
-Prints the tables as Markdown; `--out FOLDER` also writes them there, with a JSON.
+Prints the tables as Markdown; `--out FOLDER` also writes them there, with a JSON, and
+`--docs` puts those of workflows into docs/performance.md.
 A missed floor is reported, it does not fail the run.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from benchmarks import report, systems
 from benchmarks.cases import CASES, SQLITE_ONLY, Figures, Site, site
-from benchmarks.durable import engines
+from benchmarks.durable import engines, table
 from benchmarks.durable import measuring as durable
 from benchmarks.durable.places import DBOS, TEMPORAL
 from benchmarks.processes import REPOSITORY
@@ -45,6 +46,7 @@ QUICK = {
     "latency": 40,
     "timers": 40,
 }
+Turn = tuple[str, tuple[str, str, Figures | None]]  # case, what `collect` takes
 ONE_CONFIGURATION = frozenset({"enqueue", "bulk", "latency", "timers"})
 
 
@@ -57,6 +59,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--part", choices=["jobs", "workflows"], help="default: both")
     parser.add_argument("--repeats", type=int, help="default 3; with --quick 1")
     parser.add_argument("--out", type=Path, help="folder for the Markdown and JSON")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
     parser.add_argument("--no-node", action="store_true", help="leave out BullMQ")
     return parser.parse_args(arguments)
 
@@ -133,7 +136,10 @@ def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> Iterator[repor
 
 
 def _durable(options: argparse.Namespace) -> list[report.Row]:
-    """Measure all engines in turns, so that drift hits them alike."""
+    """Measure all engines in turns, so that drift hits them alike.
+
+    After an interrupt those turns count in which every engine had its go.
+    """
     cases = [each for each in durable.CASES if each in (options.only or durable.CASES)]
     stores = options.store or ["redis", "sqlite"]
     candidates = [
@@ -141,19 +147,35 @@ def _durable(options: argparse.Namespace) -> list[report.Row]:
         for engine in (*engines.OURS, *engines.PEERS)
         if not engine.store or engine.store in stores
     ]
-    runs: dict[str, list[tuple[str, str, Figures | None]]] = {x: [] for x in cases}
-    for _ in range(options.repeats or (1 if options.quick else 3)) if cases else ():
-        for engine in candidates:
-            load = os.getloadavg()[0]
-            found = durable.measure(engine, cases, quick=options.quick, told=_note)
-            for case, figures in found.items():
-                shown = ", ".join(f"{k} {v:.4g}" for k, v in (figures or {}).items())
-                _note(f"load {load:.1f} | {case} | {engine.label}: {shown or 'failed'}")
-                runs[case].append((engine.name, engine.label, figures))
+    turns: list[list[Turn]] = []
+    try:
+        for _ in range(options.repeats or (1 if options.quick else 3)) if cases else ():
+            turns.append([])
+            for engine in candidates:
+                turns[-1] += _turn(engine, cases, quick=options.quick)
+    except KeyboardInterrupt:
+        _note("interrupted; the whole turns until then count")
+        turns = turns[:-1] or turns
     return [
         row
         for case in cases
-        for row in report.collect(report.DURABLE, case, runs[case])
+        for row in report.collect(
+            report.DURABLE,
+            case,
+            [run for turn in turns for at, run in turn if at == case],
+        )
+    ]
+
+
+def _turn(engine: engines.Engine, cases: Sequence[str], *, quick: bool) -> list[Turn]:
+    """Measure one engine in all cases."""
+    load = os.getloadavg()[0]
+    found = durable.measure(engine, cases, quick=quick, told=_note)
+    for case, figures in found.items():
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in (figures or {}).items())
+        _note(f"load {load:.1f} | {case} | {engine.label}: {shown or 'failed'}")
+    return [
+        (case, (engine.name, engine.label, figures)) for case, figures in found.items()
     ]
 
 
@@ -214,8 +236,11 @@ def main(arguments: Sequence[str]) -> None:
         _note("interrupted; this is what was measured until then")
     judged = [report.judge(goal, rows) for goal in report.GOALS]
     verdicts = [verdict for verdict in judged if verdict is not None]
-    text = _facts(rows, load) + "\n" + report.markdown(verdicts, rows)
+    facts = _facts(rows, load)
+    text = "\n".join([facts, report.markdown(verdicts, rows), table.engines(rows)])
     print(text)
+    if options.docs:
+        table.write_page(facts, verdicts, rows)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "benchmarks.md").write_text(text)

@@ -1,9 +1,11 @@
-"""Where the time goes: the drain or the enqueue of this project under py-spy."""
+"""Where the time goes: jobs or workflows of this project under py-spy."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -11,10 +13,14 @@ from pathlib import Path
 
 from benchmarks import systems
 from benchmarks.cases import Site, site
+from benchmarks.durable.engines import a_file, a_valkey
+from benchmarks.durable.measuring import CASES as DURABLE
 from benchmarks.processes import REPOSITORY
 from benchmarks.servers import valkey
 
 RATE = 500  # samples per second
+JOBS = ("drain", "enqueue", "bulk")
+SPANS = {"wf1": 10, "wf10": 10, "wf-latency": 200, "wf-long": 3_000}
 
 
 def profile(arguments: Sequence[str]) -> None:
@@ -24,7 +30,7 @@ def profile(arguments: Sequence[str]) -> None:
     system call; waiting threads are not.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks profile")
-    parser.add_argument("case", choices=["drain", "enqueue", "bulk"])
+    parser.add_argument("case", choices=[*JOBS, *DURABLE])
     parser.add_argument("--store", choices=["redis", "sqlite"], default="redis")
     parser.add_argument("--count", type=int, default=30_000)
     parser.add_argument("--peer", action="store_true", help="stock Huey instead")
@@ -32,6 +38,9 @@ def profile(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if _py_spy() is None:
         sys.exit("py-spy is not installed: pip install py-spy")
+    if options.case in DURABLE:
+        _profile_workflows(options)
+        return
     system = (systems.stock if options.peer else systems.ours)(options.store)[0]
     with ExitStack() as stack:
         server = None
@@ -47,6 +56,20 @@ def profile(arguments: Sequence[str]) -> None:
         stacks = _read(out)
     print(f"{system.label}: {options.case} of {options.count} jobs\n")
     _print_costs(stacks, options.lines)
+
+
+def _profile_workflows(options: argparse.Namespace) -> None:
+    """Record a process that is client and worker in one."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        place = a_valkey if options.store == "redis" else a_file
+        url = stack.enter_context(place(folder))
+        argv = [sys.executable, "-m", "benchmarks.durable.ours", "both", options.case]
+        argv += [str(SPANS[options.case]), "profile"]
+        out = folder / "stacks.txt"
+        env = {**os.environ, "BENCH_URL": url, "PYTHONPATH": str(REPOSITORY)}
+        subprocess.run([*_spy(out), "--", *argv], env=env, cwd=REPOSITORY, check=True)
+        _print_costs(_read(out), options.lines)
 
 
 def _py_spy() -> str | None:

@@ -176,27 +176,32 @@ def _level(goal: Goal, value: float) -> str:
 def markdown(verdicts: Iterable[Verdict], rows: Iterable[Row]) -> str:
     """Return both tables: first the goals with their ratios, then every figure."""
     lines = [
-        "| goal | measured (min to max) | floor | target | stretch | |",
-        "|---|---|---|---|---|---|",
-    ]
-    for verdict in verdicts:
-        goal = verdict.goal
-        unit = f" x {goal.peer}" if goal.peer else ""
-        stretch = "none" if goal.stretch is None else _number(goal.stretch)
-        lines.append(
-            f"| {_asked(goal)} "
-            f"| {_measured(verdict, unit)} "
-            f"| {_number(goal.floor)} | {_number(goal.target)} | {stretch} "
-            f"| {verdict.level} |"
-        )
-    lines += [
-        "",
+        goals(verdicts),
         "| setting | figure | system | median | min | max |",
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row.setting, row.case, row.figure)):
         cells = _cells(row)
         lines.append(f"| {row.setting} | {_named(row)} | {row.label} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def goals(verdicts: Iterable[Verdict]) -> str:
+    """Return the table of what was asked and what was measured."""
+    lines = [
+        "| goal | measured (min to max) | floor | target | stretch | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        goal = verdict.goal
+        unit = f" x {goal.peer}" if goal.peer else ""
+        stretch = "none" if goal.stretch is None else number(goal.stretch)
+        lines.append(
+            f"| {_asked(goal)} "
+            f"| {_measured(verdict, unit)} "
+            f"| {number(goal.floor)} | {number(goal.target)} | {stretch} "
+            f"| {verdict.level} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -215,14 +220,14 @@ def _measured(verdict: Verdict, unit: str) -> str:
     if verdict.value is None or verdict.spread is None:
         return FAILED
     low, high = verdict.spread
-    return f"{_number(verdict.value)}{unit} ({_number(low)} to {_number(high)})"
+    return f"{number(verdict.value)}{unit} ({number(low)} to {number(high)})"
 
 
 def _cells(row: Row) -> str:
     if row.middle is None:
         return f"{FAILED} | | "
     numbers = (row.middle, min(row.numbers), max(row.numbers))
-    cells = " | ".join(_number(number) for number in numbers)
+    cells = " | ".join(map(number, numbers))
     failed = len(row.values) - len(row.numbers)
     return f"{cells} ({failed} {FAILED})" if failed else cells
 
@@ -240,7 +245,8 @@ def facts(values: Mapping[str, str]) -> str:
     return " · ".join(f"{name} {value}" for name, value in values.items()) + "\n"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a figure in three digits or so."""
     if abs(value) >= 1_000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -45,7 +45,8 @@ def a_file(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _valkey(_: Path) -> Iterator[str]:
+def a_valkey(_: Path) -> Iterator[str]:
+    """Give the URL of a Valkey server."""
     with valkey("everysec") as server:
         yield server.url
 
@@ -81,8 +82,8 @@ def _our(name: str, place: Place, store: str, shape: str, workers: int) -> Engin
 OURS = (
     _our("ours, SQLite", a_file, "sqlite", "one process", 0),
     _our("ours, SQLite", a_file, "sqlite", "worker apart", 1),
-    _our("ours, Valkey", _valkey, "redis", "1 worker", 1),
-    _our("ours, Valkey", _valkey, "redis", "2 workers", 2),
+    _our("ours, Valkey", a_valkey, "redis", "1 worker", 1),
+    _our("ours, Valkey", a_valkey, "redis", "2 workers", 2),
 )
 PEERS = (
     Engine("Temporal, memory", "Temporal dev server, memory", _in_memory, _temporal, 1),

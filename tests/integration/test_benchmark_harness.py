@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import cases, servers, systems
-from benchmarks.durable import driving, engines
+from benchmarks import cases, report, servers, systems
+from benchmarks.durable import driving, engines, table
 from benchmarks.durable import measuring as durable
 from benchmarks.processes import CpuSampler, Group, cpu_ns, family
 
@@ -178,3 +178,31 @@ def test_a_long_workflow_is_judged_by_its_first_and_its_last_tenth() -> None:
     stamps = [n * 1_000_000 for n in range(101)]
     late = [*stamps[:91], *(stamps[90] + n * 2_000_000 for n in range(1, 11))]
     assert driving.long_figures(late) == {"ms/step": 1.1, "last tenth / first": 2.0}
+
+
+def test_the_tables_of_workflows_take_their_place_in_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    monkeypatch.setattr(table, "PAGE", page)
+    runs = [
+        ("ours, SQLite", "ours, SQLite, one process", {"workflows/s": 90.0}),
+        ("DBOS", "DBOS, SQLite", {"workflows/s": 30.0}),
+        ("Temporal, file", "Temporal", None),
+    ]
+    rows = report.collect(report.DURABLE, "wf1", runs)
+    verdicts = [report.judge(goal, rows) for goal in report.GOALS]
+    table.write_page("facts", [each for each in verdicts if each], rows)
+    lines = page.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert "old" not in lines
+    assert [line for line in lines if line.startswith("| wf1")] == [
+        f"| wf1: workflows/s, ours, SQLite | {cells} |"
+        for cells in (
+            "3 x DBOS (3 to 3) | 2 | 5 | none | floor met",
+            "**failed** | 1 | 50 | none | **failed**",
+        )
+    ]
+    assert "| ours, SQLite, one process | 90 |  |  |  |  |  |" in lines
+    assert "| Temporal | **failed** |  |  |  |  |  |" in lines
