@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -228,6 +229,9 @@ def main(arguments: Sequence[str]) -> None:
         profile(arguments[1:])
         return
     options = _options(arguments)
+    # However it is told to stop, it stops what it has started, and prints.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rows: list[report.Row] = []
     load = os.getloadavg()[0]
     try:
