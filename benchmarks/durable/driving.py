@@ -1,19 +1,22 @@
 """What the driver of every engine does: run workflows, and print figures.
 
 A workflow of n steps runs n no-op activities one after the other and returns when each
-began, in ns of the monotonic clock. Imports nothing outside the standard library, for
-it runs in the environments of the peers too.
+began, in ns of the monotonic clock. Needs nothing outside the standard library, for it
+runs in the environments of the peers too.
 """
 
 import asyncio
 import itertools
 import json
+import os
 import random
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+
+from benchmarks.processes import cpu_ns, family
 
 Execute = Callable[[str, int], list[int]]  # workflow id, steps
 ExecuteAsync = Callable[[str, int], Awaitable[list[int]]]
@@ -24,9 +27,13 @@ STEPS = {"wf1": 1, "wf10": 10}
 
 
 class _Count:
-    """Ends of workflows: of those that are started while it is open."""
+    """Ends of workflows: of those that are started while it is open.
+
+    CPU time is that of all processes of the benchmark: drivers, workers, servers.
+    """
 
     def __init__(self, seconds: float) -> None:
+        self._cpu = _cpu_ns()
         self._begin = time.perf_counter()
         self._end = self._begin + seconds
         self._last = self._begin
@@ -43,9 +50,16 @@ class _Count:
         self._last = time.perf_counter()
 
     def figures(self, steps: int) -> Figures:
-        """Return how many ended per second, until the last one did."""
+        """Return how many ended per second, until the last one did, and their cost."""
         rate = self._number / (self._last - self._begin)
-        return {"steps/s": rate * steps} if steps > 1 else {"workflows/s": rate}
+        cost = (_cpu_ns() - self._cpu) / self._number / 1e6
+        if steps > 1:
+            return {"steps/s": rate * steps, "CPU ms/step": cost / steps}
+        return {"workflows/s": rate, "CPU ms/workflow": cost}
+
+
+def _cpu_ns() -> int:
+    return cpu_ns(family(os.getppid()))
 
 
 def drive(execute: Execute, threads: int) -> None:

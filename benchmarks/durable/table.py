@@ -10,7 +10,9 @@ PAGE = REPOSITORY / "docs" / "performance.md"
 BEGIN, END = "<!-- workflows, measured: begin -->", "<!-- end -->"
 COLUMNS = (
     ("wf1", "workflows/s", "workflows of 1 step, /s"),
+    ("wf1", "CPU ms/workflow", "CPU ms each"),
     ("wf10", "steps/s", "of 10 steps, steps/s"),
+    ("wf10", "CPU ms/step", "CPU ms/step"),
     ("wf-latency", "total p50 ms", "1 step, p50 ms"),
     ("wf-latency", "total p99 ms", "p99 ms"),
     ("wf-long", "ms/step", "1,000 steps, ms/step"),

@@ -158,17 +158,18 @@ def test_an_engine_that_fails_is_a_failed_figure_and_the_others_are_measured() -
 
 
 def test_the_load_of_several_drivers_counts_together() -> None:
-    twice = engine("twice", "print('{\"workflows/s\": 2.0}')", drivers=2)
+    said = '{"workflows/s": 2.0, "CPU ms/workflow": 6.0}'
+    twice = engine("twice", f"print({said!r})", drivers=2)
     found = durable.measure(twice, ["wf1", "wf-long"], quick=True, told=print)
-    assert found == {"wf1": {"workflows/s": 4.0}}
+    assert found == {"wf1": {"workflows/s": 4.0, "CPU ms/workflow": 3.0}}
 
 
 def test_our_engine_has_figures_for_every_case() -> None:
     ours = engines.OURS[0]
     found = durable.measure(ours, durable.CASES, quick=True, told=print)
     assert {case: sorted(figures or ()) for case, figures in found.items()} == {
-        "wf1": ["workflows/s"],
-        "wf10": ["steps/s"],
+        "wf1": ["CPU ms/workflow", "workflows/s"],
+        "wf10": ["CPU ms/step", "steps/s"],
         "wf-latency": ["total p50 ms", "total p99 ms"],
         "wf-long": ["last tenth / first", "ms/step"],
     }
@@ -204,5 +205,5 @@ def test_the_tables_of_workflows_take_their_place_in_the_page(
             "**failed** | 1 | 50 | none | **failed**",
         )
     ]
-    assert "| ours, SQLite, one process | 90 |  |  |  |  |  |" in lines
-    assert "| Temporal | **failed** |  |  |  |  |  |" in lines
+    assert "| ours, SQLite, one process | 90 |  |  |  |  |  |  |  |" in lines
+    assert "| Temporal | **failed** |  |  |  |  |  |  |  |" in lines
