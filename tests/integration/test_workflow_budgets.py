@@ -1,6 +1,7 @@
 """Counted budgets of workflows: atomic writes per run, with a real worker."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from workflows.worker import Worker
 
 pytestmark = pytest.mark.integration
 QUEUE = "steps"
-STEPS = 20
+STEPS, LONG = 20, 1_000
 
 
 @activity.defn
@@ -32,6 +33,23 @@ class Steps:
                 step, number, start_to_close_timeout=timedelta(minutes=1)
             )
         return number
+
+
+@activity.defn
+def cpu(_: int) -> int:
+    return time.process_time_ns()
+
+
+@workflow.defn
+class Long:
+    @workflow.run
+    async def run(self, steps: int) -> list[int]:
+        return [
+            await workflow.execute_activity(
+                cpu, number, start_to_close_timeout=timedelta(minutes=1)
+            )
+            for number in range(steps)
+        ]
 
 
 class Writes:
@@ -75,3 +93,23 @@ def test_n_sequential_activities_are_n_plus_3_atomic_writes(
 
     assert asyncio.run(play()) == STEPS
     assert writes.number == STEPS + 3
+
+
+def test_the_last_steps_of_a_long_workflow_cost_no_more_than_the_first(
+    make_store: Any,
+) -> None:
+    store = make_store("sqlite")
+
+    async def play() -> list[int]:
+        client = Client.of(BlockingClient(WorkflowService(store)))
+        async with Worker(client, task_queue=QUEUE, workflows=[Long], activities=[cpu]):
+            used: list[int] = await client.execute_workflow(
+                Long.run, LONG, id="w", task_queue=QUEUE
+            )
+        return used
+
+    used = asyncio.run(play())
+    tenth = LONG // 10
+    first = used[2 * tenth] - used[tenth]  # the very first warm everything up
+    last = used[-1] - used[-1 - tenth]
+    assert last < 1.5 * first

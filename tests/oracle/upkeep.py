@@ -7,7 +7,7 @@ from typing import Literal
 from tests.oracle.memory import Job, Lease
 from tests.oracle.runs import Runs
 from workflows.engine.states import PENDING, DeadReason, JobState
-from workflows.store import MAX_STEP, JobKind, Swept, WorkerInfo
+from workflows.store import MAX_DUE, MAX_STEP, JobKind, Swept, WorkerInfo
 from workflows.stores import validation
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -70,7 +70,7 @@ class Upkeep(Runs):
     ) -> Swept:
         return Swept(job.new.id, job.new.queue, job.new.type, outcome)
 
-    def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
+    def promote_due(self, *, limit: int = MAX_DUE) -> tuple[int, int | None]:
         validation.check_limit(limit)
         now = self.now()
         delayed = self._in_state(JobState.DELAYED)

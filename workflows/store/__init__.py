@@ -27,6 +27,7 @@ Whoever uses the store imports from here; the modules inside are for reading.
 from workflows.store.claims import Beat, Claim, LeasedJob, QueueClaim, Renewed, Swept
 from workflows.store.jobs import Deadlines, Enqueued, EnqueueStatus, JobKind, NewJob
 from workflows.store.limits import (
+    MAX_DUE,
     MAX_HISTORY,
     MAX_RELEASES,
     MAX_STEP,
@@ -80,6 +81,7 @@ from workflows.store.settlements import (
 from workflows.store.values import KeyValues
 
 __all__ = [
+    "MAX_DUE",
     "MAX_HISTORY",
     "MAX_RELEASES",
     "MAX_STEP",

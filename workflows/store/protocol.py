@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from workflows.engine.states import JobState
 from workflows.store.claims import Claim, Renewed, Swept
 from workflows.store.jobs import Enqueued, NewJob
-from workflows.store.limits import MAX_STEP
+from workflows.store.limits import MAX_DUE, MAX_STEP
 from workflows.store.queues import Minute, QueueInfo, QueueLimits, WorkerInfo
 from workflows.store.records import JobPage, JobRecord, Step
 from workflows.store.run_operations import Runs
@@ -44,8 +44,8 @@ class Store(KeyValues, Runs, Protocol):
 
         Settlements apply in order, each on its own fence: LOST and ALREADY change
         nothing and do not hinder the others. The claim then does what `promote_due`
-        and `expire_due` do (all queues, MAX_STEP each), and grants per queue in order
-        of (priority, place), within pause, concurrency (active and lingering, over all
+        and `expire_due` do by default (all queues), and grants per queue in order of
+        (priority, place), within pause, concurrency (active and lingering, over all
         processes) and rate limit. What has expired is not granted; a claim that finds
         more of it than one step may grant nothing. A repeated claim only reads.
         """
@@ -78,7 +78,7 @@ class Store(KeyValues, Runs, Protocol):
         seconds for the n-th, at most 60; a query ends.
         """
 
-    def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
+    def promote_due(self, *, limit: int = MAX_DUE) -> tuple[int, int | None]:
         """Make due delayed jobs waiting, in order of (run_at, place), in new places.
 
         Then fire due timers of runs, in order of (due_at, run id, key): the entry goes

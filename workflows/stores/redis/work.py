@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from workflows.engine.states import JobState
 from workflows.store import (
+    MAX_DUE,
     MAX_STEP,
     Claim,
     Enqueued,
@@ -103,7 +104,7 @@ class Work:
         rows = self._scripts.run("sweep", interval_ms, limit)
         return [Swept(*(part.decode() for part in row)) for row in rows]
 
-    def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
+    def promote_due(self, *, limit: int = MAX_DUE) -> tuple[int, int | None]:
         """See `workflows.store.Store.promote_due`."""
         validation.check_limit(limit)
         promoted, next_in = self._scripts.run("promote_due", limit)

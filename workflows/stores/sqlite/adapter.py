@@ -9,6 +9,7 @@ import pysqlite3 as driver
 from workflows.engine.clock import ClockState
 from workflows.engine.states import JobState
 from workflows.store import (
+    MAX_DUE,
     MAX_STEP,
     Claim,
     Enqueued,
@@ -160,7 +161,7 @@ class SqliteStore(RunStore):
         validation.check_sweep(interval_ms, limit)
         return self._write(lambda tx: leasing.sweep(tx, interval_ms, limit))
 
-    def promote_due(self, *, limit: int = MAX_STEP) -> tuple[int, int | None]:
+    def promote_due(self, *, limit: int = MAX_DUE) -> tuple[int, int | None]:
         """Make due jobs waiting; see `Store`."""
         validation.check_limit(limit)
         return self._say(lambda tx: pending.promote_due(tx, limit))

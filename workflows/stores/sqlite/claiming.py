@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from workflows.store import MAX_STEP, Claim, LeasedJob, QueueClaim
+from workflows.store import MAX_DUE, MAX_STEP, Claim, LeasedJob, QueueClaim
 from workflows.stores.sqlite.granting import held, lease
 from workflows.stores.sqlite.kinds import EXEMPT
 from workflows.stores.sqlite.memory import as_json, recall_claim, remember
@@ -200,8 +200,8 @@ def claim(tx: Transaction, wanted: Claim) -> tuple[tuple[LeasedJob, ...], int | 
     granted = recall_claim(tx, wanted.id)
     timer_at = None
     if granted is None:
-        promote(tx, MAX_STEP)
-        timer_at = fire(tx, MAX_STEP)[1]
+        promote(tx, MAX_DUE)
+        timer_at = fire(tx, MAX_DUE)[1]
         expire_due(tx, MAX_STEP)
     rooms = _rooms(tx, wanted)
     if granted is None:

@@ -57,9 +57,9 @@ local jobs, next_in = {}, nil
 if claim and was_granted(claim[1], now) then
   jobs = held_jobs(claim[1])
 elseif claim then
-  promote_due(now, MAX_STEP)
+  promote_due(now, MAX_DUE)
   flush_sets()
-  fire_timers(now, MAX_STEP)
+  fire_timers(now, MAX_DUE)
   local expired = expire_due(now, MAX_STEP)
   flush_sets()
   if expired < MAX_STEP then

@@ -13,6 +13,7 @@ local args = cmsgpack.unpack(ARGV[1])
 
 local FORMAT = '1' -- of the keys; a newer one is refused
 local MAX_STEP = 1000
+local MAX_DUE = 250
 local REQUEST_MEMORY_MS = 15 * 60 * 1000
 local TEST_SLACK_MS = 60 * 60 * 1000 -- real time must not outrun a standing test clock
 

@@ -1,0 +1,1 @@
+"""Durable workflows: this project beside Temporal's dev server and DBOS."""

@@ -1,0 +1,136 @@
+"""A parent of 2,000 children: no write that its close needs blocks the store."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.integration.write_holds import (
+    Longest,
+    sqlite_holds,
+    valkey_holds,
+    whatever_happens,
+)
+from tests.servers import ValkeyServer
+from workflows import workflow
+from workflows.client import BlockingClient, Client, WorkflowService
+from workflows.engine.states import JobState
+from workflows.store import RunRecord, RunStatus, Store
+from workflows.worker import Worker
+from workflows.workflow import ParentClosePolicy
+
+pytestmark = pytest.mark.integration
+CHILDREN, AT_ONCE = 2_000, 100
+BLOCKED_MS = 50
+POLICIES = (
+    ParentClosePolicy.TERMINATE,
+    ParentClosePolicy.REQUEST_CANCEL,
+    ParentClosePolicy.ABANDON,
+)
+Watch = Callable[[], AbstractContextManager[Longest]]
+
+
+@workflow.defn
+class Parent:
+    """Has children of all policies, whom nobody works on, until it is told to end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    @workflow.run
+    async def run(self, children: int) -> None:
+        for first in range(0, children, AT_ONCE):
+            await asyncio.gather(
+                *(self._start(number) for number in range(first, first + AT_ONCE))
+            )
+        await workflow.wait_condition(lambda: self.ended)
+
+    async def _start(self, number: int) -> None:
+        await workflow.start_child_workflow(
+            "Child",
+            id=f"{workflow.info().workflow_id}-{number}",
+            task_queue="nobody",
+            parent_close_policy=POLICIES[number % len(POLICIES)],
+        )
+
+    @workflow.signal
+    def end(self) -> None:
+        self.ended = True
+
+
+def children_of(store: Store, run_id: str) -> list[RunRecord]:
+    found: list[RunRecord] = []
+    cursor: str | None = None
+    while True:
+        page = store.list_runs(parent_run_id=run_id, limit=1_000, cursor=cursor)
+        found += page.runs
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def has_children(store: Store, workflow_id: str) -> bool:
+    (parent,) = store.list_runs(workflow_id=workflow_id).runs
+    pending = store.pending_work(parent.run_id)
+    return pending is not None and len(pending.children) == CHILDREN
+
+
+def policies_done(store: Store, run_id: str) -> bool:
+    job = store.get_job(f"parent-close:{run_id}")
+    return job is None or job.state is JobState.COMPLETED
+
+
+async def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def close_a_parent(store: Store, watch: Watch, workflow_id: str) -> Longest:
+    """Return the longest write from the order to close to the last child's."""
+    client = Client.of(BlockingClient(WorkflowService(store)))
+    async with Worker(client, task_queue="parents", workflows=[Parent]):
+        parent = await client.start_workflow(
+            Parent.run, CHILDREN, id=workflow_id, task_queue="parents"
+        )
+        await until(lambda: has_children(store, workflow_id))
+        with watch() as longest:
+            await parent.signal(Parent.end)
+            await parent.result()
+            run_id = str(parent.result_run_id)
+            await until(lambda: policies_done(store, run_id))
+    return longest
+
+
+def what_became(store: Store, child: RunRecord) -> tuple[str, RunStatus, bool]:
+    policy = msgspec.json.decode(child.info).get("parentClosePolicy")
+    return policy, child.status, child.cancel_requested
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_closing_a_parent_of_2000_children_blocks_nobody_for_50_ms(
+    kind: str, make_store: Any, valkey: ValkeyServer
+) -> None:
+    store = make_store(kind)
+    watch = sqlite_holds if kind == "sqlite" else lambda: valkey_holds(valkey)
+    tries: list[Longest] = []
+    while not tries or (whatever_happens(tries) >= BLOCKED_MS and len(tries) < 3):
+        workflow_id = f"parent-{len(tries)}"
+        tries.append(asyncio.run(close_a_parent(store, watch, workflow_id)))
+        assert tries[-1].writes > CHILDREN / 2
+    assert whatever_happens(tries) < BLOCKED_MS
+    (parent,) = store.list_runs(workflow_id="parent-0").runs
+    became = Counter(
+        what_became(store, child) for child in children_of(store, parent.run_id)
+    )
+    assert became == {
+        ("terminate", RunStatus.TERMINATED, False): 667,
+        ("request_cancel", RunStatus.RUNNING, True): 667,
+        ("abandon", RunStatus.RUNNING, False): 666,
+    }
