@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,8 +28,11 @@ def span_ms(text: str | None) -> int | None:
     Raises:
         InvalidArgumentError: it is no span.
     """
-    if not text:
-        return None
+    return _read_span(text) if text else None
+
+
+@lru_cache(maxsize=1024)  # the timeouts in code: few, over and over
+def _read_span(text: str) -> int | None:
     found = SPAN.fullmatch(text)
     if found is None:
         msg = f"{text[:40]!r} is not a duration such as '1.500s'"
