@@ -76,6 +76,11 @@ class Transaction:
         self._op_counters: dict[tuple[str, str], int] = {}
         self._op_minutes: dict[tuple[str, str], int] = {}
         self.told = Gathering()
+        # What operations have found out, for those after them; who changes it says so.
+        self.nothing_to_forget = False
+        self.leased_values: bool | None = None  # whether any value belongs to a lease
+        self.spaces: dict[str, bool] = {}  # whether a space of values holds any
+        self.queues: dict[str, Any] = {}  # the rows of queues
 
     # -- SQL --
 
@@ -183,6 +188,9 @@ class Transaction:
 
     def forget_counts(self) -> None:
         """Everything was deleted, what is being counted too."""
+        self.leased_values = None
+        self.spaces.clear()
+        self.queues.clear()
         self._counters = {}
         self._minutes = {}
         self._drop_counts()
