@@ -4,7 +4,7 @@ The moves are collected, and written and counted together, in few statements, by
 `flush`. Whoever reads jobs in between flushes first.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -90,8 +90,8 @@ class Endings:
         self._freed: list[tuple[str, str]] = []
         self._pending: list[int] = []  # activities
         self._gone: list[tuple[Held, JobState]] = []  # engine-owned
-        self._moves: Counter[tuple[str, JobState]] = Counter()
-        self._measures: Counter[tuple[str, int, int]] = Counter()
+        self._moves: defaultdict[tuple[str, JobState], int] = defaultdict(int)
+        self._measures: defaultdict[tuple[str, int, int], int] = defaultdict(int)
 
     def flush(self) -> None:
         """Write what was collected."""

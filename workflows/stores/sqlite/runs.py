@@ -11,7 +11,7 @@ from typing import Any
 
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import NewRun, Parent, RunRecord, RunRef, RunStatus
-from workflows.stores.sqlite.news import run_topic
+from workflows.stores.sqlite.news import end_topic, run_topic
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -193,6 +193,7 @@ class Runs:
                 continue
             changes = _changes(run)
             if run.closes:
+                self.tx.told.tell(end_topic(run.run_id))
                 end = (run.status, run.closed_at, run.next_run_id)
                 self.tx.execute(_CLOSE, (*changes, *end, run.n))
             else:

@@ -212,11 +212,14 @@ class Transaction:
 
     def _tell_of_places(self) -> None:
         """Places that became free in a queue that has not too many are news."""
-        places = (_ACTIVE, _EXEMPT)
-        for queue in {queue for queue, key in self._counters if key in places}:
-            taken = self._counters.get((queue, _ACTIVE), 0)
-            taken -= self._counters.get((queue, _EXEMPT), 0)
-            if taken < 0 and self.execute(_LIMITED, (queue,)).fetchone():
+        taken: dict[str, int] = {}
+        for (queue, key), number in self._counters.items():
+            if key == _ACTIVE:
+                taken[queue] = taken.get(queue, 0) + number
+            elif key == _EXEMPT:
+                taken[queue] = taken.get(queue, 0) - number
+        for queue, places in taken.items():
+            if places < 0 and self.execute(_LIMITED, (queue,)).fetchone():
                 self.told.tell(queue_topic(queue))
         self.told.keep(wrote=False)
 
