@@ -16,23 +16,22 @@ SPAN = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,9}))?s")
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
+@lru_cache(maxsize=1024)  # the timeouts in code: few, over and over
 def span(ms: int) -> str:
     """Return a span: `10s`, `0.500s`."""
     sign, (seconds, rest) = "-" if ms < 0 else "", divmod(abs(ms), 1000)
     return f"{sign}{seconds}.{rest:03}s" if rest else f"{sign}{seconds}s"
 
 
+@lru_cache(maxsize=1024)
 def span_ms(text: str | None) -> int | None:
     """Read a span; None and a span of 0 (Temporal's "not set") give None.
 
     Raises:
         InvalidArgumentError: it is no span.
     """
-    return _read_span(text) if text else None
-
-
-@lru_cache(maxsize=1024)  # the timeouts in code: few, over and over
-def _read_span(text: str) -> int | None:
+    if not text:
+        return None
     found = SPAN.fullmatch(text)
     if found is None:
         msg = f"{text[:40]!r} is not a duration such as '1.500s'"

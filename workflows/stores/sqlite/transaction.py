@@ -1,6 +1,6 @@
 """One write transaction: the time it happens at, the places and counts it gives out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from workflows.engine.clock import ClockState, advance
@@ -11,6 +11,8 @@ from workflows.stores.sqlite.opening import Connection
 MINUTE_MS = 60_000
 _ACTIVE, _EXEMPT = "state:active", "exempt:active"
 T = TypeVar("T")
+Execute = Callable[..., Any]
+ExecuteMany = Callable[..., Any]
 
 _ADD_COUNTER = (
     "INSERT INTO counters (queue, key, n) VALUES (?, ?, ?) "
@@ -64,6 +66,8 @@ class Transaction:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
+        self.execute: Execute = connection.execute  # one statement; its cursor
+        self.executemany: ExecuteMany = connection.executemany  # one per row
         now, wall, seq, commits = connection.execute(
             "SELECT now, wall, seq, commits FROM store"
         ).fetchone()
@@ -81,16 +85,6 @@ class Transaction:
         self.leased_values: bool | None = None  # whether any value belongs to a lease
         self.spaces: dict[str, bool] = {}  # whether a space of values holds any
         self.queues: dict[str, Any] = {}  # the rows of queues
-
-    # -- SQL --
-
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
-        """Run one statement and return its cursor."""
-        return self.connection.execute(sql, parameters)
-
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
-        """Run one statement for each row of parameters."""
-        return self.connection.executemany(sql, rows)
 
     # -- times, places, counts --
 
