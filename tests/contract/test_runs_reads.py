@@ -31,7 +31,15 @@ from tests.contract.run_builders import (
 )
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import LoadedRun, Parent, PendingWork, RunStatus, Step, Store
+from workflows.store import (
+    UNTIL_CLOSED,
+    LoadedRun,
+    Parent,
+    PendingWork,
+    RunStatus,
+    Step,
+    Store,
+)
 
 
 def ids(store: Store, **filters: object) -> list[str]:
@@ -241,6 +249,26 @@ def test_a_wait_for_a_run_ends_when_events_are_appended(adapter: Store) -> None:
     waiter.start()
     send(adapter)
     do(adapter, events=(b"a",))
+    waiter.join(30)
+    assert answers == [True]
+
+
+def test_a_wait_until_a_run_is_closed_sleeps_through_its_commits(
+    adapter: Store,
+) -> None:
+    start(adapter)
+    answers: list[bool] = []
+
+    def wait() -> None:
+        answers.append(adapter.wait_run("r", length=UNTIL_CLOSED, timeout_s=60))
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    send(adapter)
+    do(adapter, events=(b"a",))
+    waiter.join(0.05)
+    assert answers == []
+    end(adapter)
     waiter.join(30)
     assert answers == [True]
 

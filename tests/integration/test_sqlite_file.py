@@ -93,9 +93,9 @@ def test_the_url_says_how_durable_a_commit_is(
 ) -> None:
     store = SqliteStore(f"sqlite:///{path}{query}")
     assert store.info()["durability"] == durability
-    with store._connections.writing() as connection:
-        (value,) = connection.execute("PRAGMA synchronous").fetchone()
-        (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    connection = store._connections.write(lambda writer: writer)
+    (value,) = connection.execute("PRAGMA synchronous").fetchone()
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     assert (value, journal) == (synchronous, "wal")
     store.close()
 
@@ -243,16 +243,16 @@ def test_a_library_with_the_wal_reset_bug_needs_an_override(
 def test_a_full_disk_accepts_nothing_and_says_so(path: Path) -> None:
     store = opened(path)
     add(store, "a")
-    with store._connections.writing() as connection:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    connection = store._connections.write(lambda writer: writer)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreFullError, match="Free disk space"):
         put(store, new("b"), new("large", payload=b"x" * 100_000))
     assert store.get_job("b") is None
     (leased,) = take(store, "t")  # what does not grow goes on
     assert leased.id == "a"
-    with store._connections.writing() as connection:
-        connection.execute("PRAGMA max_page_count = 1000000")
+    connection = store._connections.write(lambda writer: writer)
+    connection.execute("PRAGMA max_page_count = 1000000")
     put(store, new("b"), new("large", payload=b"x" * 100_000))
     assert store.fsck() == []
     store.close()

@@ -138,9 +138,9 @@ def test_a_disk_that_is_full_for_one_is_not_full_for_its_group(
     store: SqliteStore, path: Path
 ) -> None:
     add(store, *(f"old-{n}" for n in range(50)))
-    with store._connections.writing() as connection:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+    connection = store._connections.write(lambda writer: writer)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 4}")
     large = new("large", payload=b"x" * 200_000)
     futures = together(
         store,

@@ -62,7 +62,7 @@ MUTANTS = [
         "chain beside a task",
         "runs_commit",
         "committing.py",
-        "return chains and task is None",
+        "return chains and find_task(tx, run) is None",
         "return chains",
     ),
     _mutant(

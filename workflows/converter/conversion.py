@@ -39,7 +39,8 @@ class WorkflowConversion:
     ) -> list[Any]:
         """Decode payloads; those without a hint as they are."""
         given = list(hints or ())[: len(payloads)]
-        given += [None] * (len(payloads) - len(given))
+        if len(given) < len(payloads):
+            given += [None] * (len(payloads) - len(given))
         found = [payload_from_json(payload) for payload in payloads]
         return self.payload_converter.from_payloads(found, given)
 

@@ -62,6 +62,7 @@ __all__ = [
 
 SCALARS = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID)
 SEQUENCES = (tuple, set, frozenset)
+PLAIN = (str, int, float, bool)  # what JSON gives as it is asked for
 
 
 class Codec(Protocol):
@@ -119,7 +120,9 @@ class Converter:
         data = self.open(data)
         value = load(data, LARGEST_MAX_BYTES)
         check_depth(data, value)
-        return value if hint is None else _convert(value, hint)
+        if hint is None or (hint in PLAIN and type(value) is hint):
+            return value
+        return _convert(value, hint)
 
     def encode_tagged(self, value: Any) -> bytes:
         """Return a value as tagged JSON, which needs no hint. Raises PayloadError."""

@@ -5,9 +5,10 @@ takes a value wins, `metadata["encoding"]` picks the reader.
 """
 
 from abc import ABC, abstractmethod
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from workflows.common import RawValue
@@ -29,11 +30,11 @@ def payload_to_json(payload: Payload) -> dict[str, Any]:
     """Return a payload in the JSON form of histories: base64, empty data left out."""
     form: dict[str, Any] = {
         "metadata": {
-            key: b64encode(value).decode() for key, value in payload.metadata.items()
+            key: _word(bytes(value)) for key, value in payload.metadata.items()
         }
     }
     if payload.data:
-        form["data"] = b64encode(payload.data).decode()
+        form["data"] = b2a_base64(payload.data, newline=False).decode()
     return form
 
 
@@ -41,9 +42,19 @@ def payload_from_json(form: Mapping[str, Any]) -> Payload:
     """Read what `payload_to_json` made."""
     metadata = form.get("metadata") or {}
     return Payload(
-        {key: b64decode(value) for key, value in metadata.items()},
-        b64decode(form.get("data") or ""),
+        {key: _read_word(value) for key, value in metadata.items()},
+        a2b_base64(form.get("data") or ""),
     )
+
+
+@lru_cache(maxsize=1024)  # metadata: few values, over and over
+def _word(value: bytes) -> str:
+    return b2a_base64(value, newline=False).decode()
+
+
+@lru_cache(maxsize=1024)
+def _read_word(value: str) -> bytes:
+    return a2b_base64(value)
 
 
 class EncodingPayloadConverter(ABC):

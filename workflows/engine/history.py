@@ -5,7 +5,7 @@ The attributes are Temporal's, in Protobuf's JSON (camelCase, ids as strings, sp
 "1.500s"), so that an export only wraps them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,13 +35,9 @@ class Event(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         return int(self.attributes.get(name, 0))
 
 
-_encoder = msgspec.json.Encoder()
+encode_event: Callable[[Event], bytes] = msgspec.json.Encoder().encode
+"""Returns the stored form."""
 _decoder = msgspec.json.Decoder(Event)
-
-
-def encode_event(event: Event) -> bytes:
-    """Return the stored form."""
-    return _encoder.encode(event)
 
 
 def decode_event(data: bytes) -> Event:

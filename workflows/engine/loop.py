@@ -74,9 +74,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
         `after_each` is called after every callback and may raise, to stop.
         """
-        while self._ready:
-            while self._ready:
-                self._ready.popleft()._run()  # noqa: SLF001 - asyncio's own seam
+        ready = self._ready
+        while ready:
+            while ready:
+                ready.popleft()._run()  # noqa: SLF001 - asyncio's own seam
                 after_each()
             if conditions:
                 self.conditions[:] = [

@@ -5,6 +5,7 @@ with jobs for the workflow. When the task is over, `take` hands out the commands
 order of their events; each is then told its event's id (`recorded`).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -84,10 +85,10 @@ class Pending:
         Raises:
             InvalidArgumentError: the text names the kind and the limit.
         """
-        for kind, what in LIMITED.items():
-            new = sum(isinstance(out.machine, kind) for out in asked)
-            if new:
-                limits.check_pending(what, self.count(kind) + new)
+        new = Counter(type(out.machine) for out in asked if out.machine is not None)
+        for kind, number in new.items():
+            if kind in LIMITED:
+                limits.check_pending(LIMITED[kind], self.count(kind) + number)
 
     def count(self, kind: type[Machine]) -> int:
         """Return how many of a kind are recorded and not ended."""

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,12 +16,14 @@ SPAN = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,9}))?s")
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
+@lru_cache(maxsize=1024)  # the timeouts in code: few, over and over
 def span(ms: int) -> str:
     """Return a span: `10s`, `0.500s`."""
     sign, (seconds, rest) = "-" if ms < 0 else "", divmod(abs(ms), 1000)
     return f"{sign}{seconds}.{rest:03}s" if rest else f"{sign}{seconds}s"
 
 
+@lru_cache(maxsize=1024)
 def span_ms(text: str | None) -> int | None:
     """Read a span; None and a span of 0 (Temporal's "not set") give None.
 

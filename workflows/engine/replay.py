@@ -319,7 +319,7 @@ class Replay:
     def _activate(
         self, jobs: Sequence[ActivationJob], *, replaying: bool
     ) -> list[ActivationJob]:
-        ordered = tuple(sorted(jobs, key=_job_class))
+        ordered = tuple(sorted(jobs, key=_job_class) if len(jobs) > 1 else jobs)
         if self._instance is None:
             begin = ordered[0]
             if not isinstance(begin, Initialize):

@@ -30,13 +30,18 @@ class Policy:
         return int(min(delay, self.maximum_ms))
 
 
+DEFAULT = Policy()
+
+
 def read_policy(json: Mapping[str, Any] | None) -> Policy:
     """Read a RetryPolicy; None and missing fields are Temporal's defaults.
 
     Raises:
         InvalidArgumentError: a span that is none.
     """
-    given = json or {}
+    if not json:
+        return DEFAULT
+    given = json
     initial = span_ms(given.get("initialInterval")) or INITIAL_MS
     return Policy(
         initial_ms=initial,

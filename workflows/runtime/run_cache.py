@@ -2,9 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
+from types import TracebackType
 
 from workflows.engine.replay import Replay
 
@@ -37,24 +36,29 @@ class RunCache:
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, Slot] = OrderedDict()
 
-    @contextmanager
-    def borrow(self, run_id: str) -> Iterator[Slot]:
-        """Have a run's slot alone; waits for whoever has it."""
+    def borrow(self, run_id: str) -> "Borrowed":
+        """Have a run's slot alone inside a `with`; waits for whoever has it."""
+        return Borrowed(self, run_id)
+
+    def _lend(self, run_id: str) -> Slot:
         with self._lock:
-            slot = self._slots.setdefault(run_id, Slot())
+            slot = self._slots.get(run_id)
+            if slot is None:
+                slot = self._slots[run_id] = Slot()
             self._slots.move_to_end(run_id)
             slot.borrowed += 1
-        try:
-            with slot.lock:
-                yield slot
-        finally:
-            with self._lock:
-                slot.borrowed -= 1
-                if slot.replay is None and not slot.borrowed:
-                    self._slots.pop(run_id, None)
-                dropped = self._over()
-            for each in dropped:
-                each.drop()
+        slot.lock.acquire()
+        return slot
+
+    def _take_back(self, run_id: str, slot: Slot) -> None:
+        slot.lock.release()
+        with self._lock:
+            slot.borrowed -= 1
+            if slot.replay is None and not slot.borrowed:
+                self._slots.pop(run_id, None)
+            dropped = self._over()
+        for each in dropped:
+            each.drop()
 
     def _over(self) -> list[Slot]:
         """Take out the least recently used runs that are too many."""
@@ -73,3 +77,26 @@ class RunCache:
             )
         for slot in slots:
             slot.drop()
+
+
+class Borrowed:
+    """A run's slot, had alone from the beginning of a `with` to its end."""
+
+    __slots__ = ("_cache", "_run_id", "_slot")
+
+    def __init__(self, cache: RunCache, run_id: str) -> None:
+        self._cache, self._run_id = cache, run_id
+
+    def __enter__(self) -> Slot:
+        """Wait for the slot, and have it."""
+        self._slot = self._cache._lend(self._run_id)  # noqa: SLF001 - same module
+        return self._slot
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give it back; what is too much then goes."""
+        self._cache._take_back(self._run_id, self._slot)  # noqa: SLF001 - same module

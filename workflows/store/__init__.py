@@ -32,6 +32,7 @@ from workflows.store.limits import (
     MAX_RELEASES,
     MAX_STEP,
     REQUEST_MEMORY_MS,
+    UNTIL_CLOSED,
 )
 from workflows.store.options import StoreOptions
 from workflows.store.protocol import Store
@@ -86,6 +87,7 @@ __all__ = [
     "MAX_RELEASES",
     "MAX_STEP",
     "REQUEST_MEMORY_MS",
+    "UNTIL_CLOSED",
     "Attempt",
     "Beat",
     "Bury",

@@ -5,3 +5,4 @@ MAX_STEP = 1000  # records that one bounded step touches at most
 MAX_DUE = 250  # jobs and timers that one step moves: each makes records elsewhere
 MAX_RELEASES = 10  # started releases after which the next one counts as a stall
 MAX_HISTORY = 100  # attempts kept per job; older ones are dropped first
+UNTIL_CLOSED = 2**31  # a length that no run has: such a wait ends with the run

@@ -116,6 +116,8 @@ class Runs(Protocol):
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """Block until a run has more than `length` events or is closed, or timeout.
 
+        `UNTIL_CLOSED` as the length waits for the close alone, and wakes for nothing
+        else.
         Only a hint, as `wait`; returns whether it may have changed.
         """
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from workflows.engine.history import decode_event
 from workflows.exceptions import NotFoundError
-from workflows.store import RunRecord, RunRef, RunStatus, Store
+from workflows.store import UNTIL_CLOSED, RunRecord, RunRef, RunStatus, Store
 
 LOOK_S = 1.0  # a wait is only a hint: look again at least so often
-ANY_LENGTH = 2**31  # more events than a run can have: only its close ends the wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,4 +86,4 @@ def wait_outcome(
         rest = deadline - time.monotonic()
         if rest <= 0:
             return None
-        store.wait_run(run.run_id, length=ANY_LENGTH, timeout_s=min(rest, LOOK_S))
+        store.wait_run(run.run_id, length=UNTIL_CLOSED, timeout_s=min(rest, LOOK_S))

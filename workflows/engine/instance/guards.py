@@ -26,6 +26,7 @@ from contextvars import ContextVar
 from functools import wraps
 from types import FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from workflows.engine.instance.errors import ForbiddenCallError
 from workflows.engine.instance.places import is_library, is_ours
@@ -101,6 +102,7 @@ _passing: ContextVar[bool] = ContextVar("workflow_guards_pass", default=False)
 _lock = threading.Lock()
 _originals: dict[str, Callable[..., Any]] = {}
 _guards: dict[int, Any] = {}  # by the id of the original
+_covered: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # how many names
 
 
 @contextmanager
@@ -140,8 +142,15 @@ def install() -> None:
                     _originals[label] = original
 
 
-def cover(namespace: dict[str, Any]) -> None:
-    """Wrap what a module bound by name before `install`; a repeat does nothing."""
+def cover(function: Callable[..., Any]) -> None:
+    """Wrap what a function's module bound by name before `install`.
+
+    A repeat does nothing, and looks only if the module has bound more names since.
+    """
+    namespace = function.__globals__
+    if _covered.get(function) == len(namespace):
+        return
+    _covered[function] = len(namespace)
     for name, value in list(namespace.items()):
         guard = _guards.get(id(value))
         if guard is not None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import cached_property
 from typing import Any, get_args
@@ -62,7 +61,7 @@ class Instance:
         self, definition: Definition, start: Initialize, options: InstanceOptions
     ) -> None:
         guards.install()
-        guards.cover(definition.run.__globals__)
+        guards.cover(definition.run)
         self.core = core = Core(self, definition, start, options)
         self.object: Any = None  # of the author's class
         self.streams = Streams(start.seed)
@@ -109,13 +108,15 @@ class Instance:
     def _activate(self, activation: Activation) -> None:
         self.core.activation = activation
         self.core.loop.now_ms = activation.at
-        with self._inside():
-            try:
-                self._run(activation.jobs)
-            except Exception as error:
-                if not self.core.is_failure(error):
-                    raise
-                self.core.fail(error)
+        before = self._enter()
+        try:
+            self._run(activation.jobs)
+        except Exception as error:
+            if not self.core.is_failure(error):
+                raise
+            self.core.fail(error)
+        finally:
+            asyncio._set_running_loop(before)  # noqa: SLF001 - asyncio's own seam
 
     def _run(self, jobs: Sequence[ActivationJob]) -> None:
         """Apply the jobs in four sets, and run the workflow after each."""
@@ -229,29 +230,27 @@ class Instance:
 
     # -- inside and out ---------------------------------------------------------------
 
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """Let this thread run the workflow's loop, whatever loop it runs itself."""
+    def _enter(self) -> asyncio.AbstractEventLoop | None:
+        """Let this thread run the workflow's loop; return the loop it runs itself."""
+        before: asyncio.AbstractEventLoop | None
         before = asyncio._get_running_loop()  # noqa: SLF001 - asyncio's own seam
         asyncio._set_running_loop(self.core.loop)  # noqa: SLF001
-        try:
-            yield
-        finally:
-            asyncio._set_running_loop(before)  # noqa: SLF001
+        return before
 
     def _tear_down(self) -> None:
-        loop = self.core.loop
-        with self._inside():
-            try:
-                count = _limited(TEARDOWN_STEPS)
-                while loop.tasks:
-                    count()
-                    for task in list(loop.tasks):
-                        task.cancel()
-                    loop.run(conditions=False, after_each=count)
-            except TeardownLimit:
-                logger.warning("Cut off tasks that ignore the end of %s", self._where())
-                loop.abandon()
+        loop, before = self.core.loop, self._enter()
+        try:
+            count = _limited(TEARDOWN_STEPS)
+            while loop.tasks:
+                count()
+                for task in list(loop.tasks):
+                    task.cancel()
+                loop.run(conditions=False, after_each=count)
+        except TeardownLimit:
+            logger.warning("Cut off tasks that ignore the end of %s", self._where())
+            loop.abandon()
+        finally:
+            asyncio._set_running_loop(before)  # noqa: SLF001 - asyncio's own seam
 
     def _where(self) -> str:
         return self.core.where()

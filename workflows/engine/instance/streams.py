@@ -3,6 +3,7 @@
 Separate streams, so that one more `random()` does not change the ids of children.
 """
 
+from functools import cached_property
 from hashlib import sha256
 from random import Random
 from uuid import UUID
@@ -12,13 +13,33 @@ class Streams:
     """The random streams of a run; the same seed gives the same streams."""
 
     def __init__(self, seed: str) -> None:
-        self.seed = _number(seed, "")
-        self.random = Random(_number(seed, "random"))
-        self._uuid4 = Random(_number(seed, "uuid4"))
-        self._uuid7 = Random(_number(seed, "uuid7"))
-        self._child_ids = Random(_number(seed, "child"))
-        self._new = Random(_number(seed, "new"))
         self._seed = seed
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed as a number."""
+        return _number(self._seed, "")
+
+    @cached_property
+    def random(self) -> Random:
+        """The stream of `workflow.random()`."""
+        return Random(_number(self._seed, "random"))
+
+    @cached_property
+    def _uuid4(self) -> Random:
+        return Random(_number(self._seed, "uuid4"))
+
+    @cached_property
+    def _uuid7(self) -> Random:
+        return Random(_number(self._seed, "uuid7"))
+
+    @cached_property
+    def _child_ids(self) -> Random:
+        return Random(_number(self._seed, "child"))
+
+    @cached_property
+    def _new(self) -> Random:
+        return Random(_number(self._seed, "new"))
 
     def uuid4(self) -> UUID:
         """Return the next random UUID."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from workflows.exceptions import StoreError
+from workflows.store import UNTIL_CLOSED
 from workflows.stores.redis.connection import BLOCK_SECONDS, Connections
 from workflows.stores.redis.scripts import Scripts
 from workflows.stores.redis.wire import raw
@@ -46,7 +47,8 @@ class Waiting:
 
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """See `workflows.store.run_operations.Runs.wait_run`."""
-        name = b"run:" + run_id.encode()
+        what = b"run:" if length < UNTIL_CLOSED else b"end:"
+        name = what + run_id.encode()
         look = partial(self._moved, run_id, length)
         return self._wait_for(name, timeout_s, look) or False
 

@@ -114,13 +114,13 @@ class SqliteStore(RunStore):
         return self._writer.run(speaking)
 
     def _read(self, read: Callable[..., T], *arguments: Any) -> T:
-        with self._connections.reading() as connection:
-            return read(connection, *arguments)
+        return self._connections.read(lambda reader: read(reader, *arguments))
 
     def _read_at(self, read: Callable[..., T], *arguments: Any) -> T:
         """Read something that depends on the time."""
-        with self._connections.reading() as connection:
-            return read(connection, self._now(connection), *arguments)
+        return self._connections.read(
+            lambda reader: read(reader, self._now(reader), *arguments)
+        )
 
     def _now(self, connection: Connection) -> int:
         row = connection.execute("SELECT now, wall FROM store").fetchone()
@@ -193,10 +193,12 @@ class SqliteStore(RunStore):
         return self._waiters.wait(queues, timeout_s)
 
     def _claimable_in(self, queues: Mapping[str, Sequence[str]]) -> int | None:
-        with self._connections.reading() as connection:
-            now = self._now(connection)
-            at = reads.claimable_at(connection, now, queues)
-        return None if at is None else max(0, at - now)
+        def look(reader: Connection) -> int | None:
+            now = self._now(reader)
+            at = reads.claimable_at(reader, now, queues)
+            return None if at is None else max(0, at - now)
+
+        return self._connections.read(look)
 
     def wake(self) -> None:
         """End every wait of this process."""

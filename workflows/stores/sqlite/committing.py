@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from workflows.engine.states import DeadReason, JobState
-from workflows.store import Commit, Deliver, LeasedJob, SettleStatus, TaskRetry
+from workflows.store import (
+    Commit,
+    Deliver,
+    LeasedJob,
+    SettleStatus,
+    TaskRetry,
+    task_job_id,
+)
 from workflows.stores.sqlite import activities, inbox, timers
 from workflows.stores.sqlite.accepting import insert
 from workflows.stores.sqlite.closing import close
@@ -49,7 +56,7 @@ def commit(runs: Runs, endings: Endings, held: Held, asked: Commit) -> Committed
     state = _end_lease(endings, held, asked)
     leased = _apply(runs, run, asked)
     if asked.close is not None:
-        close(runs, run, asked.close, held=held.kind == TASK)
+        close(runs, run, asked.close, held=True)
     if held.kind == TASK:
         state = _go_on(runs, run, held)
     elif run.open and run.inbox_seq != heard and inbox.holds(runs.tx, run):
@@ -79,11 +86,10 @@ def _fits(runs: Runs, held: Held, run: Run, asked: Commit) -> bool:
 
 def _may_write(tx: Transaction, held: Held, run: Run, asked: Commit) -> bool:
     """Return whether the lease is one that writes to this run."""
-    task = find_task(tx, run)
     if held.kind == TASK:
-        return task is not None and task[0] == held.n
+        return held.id == task_job_id(run.run_id)
     chains = held.kind == ACTIVITY and held.run == run.n and asked.retry is None
-    return chains and task is None
+    return chains and find_task(tx, run) is None
 
 
 def _would_drop(runs: Runs, run: Run, asked: Commit) -> bool:

@@ -9,8 +9,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 import pysqlite3 as driver
 
@@ -20,6 +20,7 @@ from workflows.stores.sqlite.errors import is_busy, store_error
 from workflows.stores.sqlite.location import Location
 from workflows.stores.sqlite.opening import READ_BUSY_MS, Connection, connect, open_file
 
+T = TypeVar("T")
 MAX_IDLE_READERS = 8
 PAUSE_S = 0.0005  # between two looks, while connections are being closed
 
@@ -52,62 +53,62 @@ class Connections:
 
     # -- use --
 
-    @contextmanager
-    def _use(self) -> Iterator[None]:
-        """Keep the connections open meanwhile.
+    # Work is handed in instead of a `with` block: an interrupt may strike anywhere in
+    # here, and these frames leave, twice, what they may have entered.
 
-        An interrupt may strike anywhere in here, so leaving is done twice.
-        """
+    def _using(self, work: Callable[[], T]) -> T:
+        """Keep the connections open meanwhile."""
         token = object()
         try:
             self._enter(token)
-            yield
+            return work()
         finally:
             try:
                 self._uses.discard(token)
             finally:
                 self._uses.discard(token)
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def write(self, work: Callable[[Connection], T]) -> T:
         """Lend the writer; the caller sees to it that it is used by one at a time."""
-        with self._use():
-            try:
-                if self._writer is None:
-                    # BEGIN waits in Python, in finer steps than SQLite's own.
-                    self._writer = connect(
-                        self._location, timeout_ms=0, read_only=False
-                    )
-                yield self._writer
-            except driver.Error as error:
-                if not is_busy(error):
-                    self._drop_writer()
-                raise
-            finally:
-                if self._writer is not None and self._writer.in_transaction:
-                    self._drop_writer()  # interrupted before it could roll back
+        return self._using(lambda: self._write(work))
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            if self._writer is None:
+                # BEGIN waits in Python, in finer steps than SQLite's own.
+                self._writer = connect(self._location, timeout_ms=0, read_only=False)
+            return work(self._writer)
+        except driver.Error as error:
+            if not is_busy(error):
+                self._drop_writer()
+            raise
+        finally:
+            if self._writer is not None and self._writer.in_transaction:
+                self._drop_writer()  # interrupted before it could roll back
 
     def _drop_writer(self) -> None:
         _close(self._writer)
         self._writer = None
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read(self, work: Callable[[Connection], T]) -> T:
         """Lend a reader in one snapshot; raises the store's errors."""
+        return self._using(lambda: self._read(work))
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
         reader: Connection = None
-        with self._use():
-            try:
-                reader = self._take_reader()
-                reader.execute("BEGIN")
-                yield reader
-                reader.execute("COMMIT")
-                self._give_reader(reader)
-            except driver.Error as error:
-                _close(reader)
-                raise store_error(error, str(self._location.path)) from error
-            except BaseException:
-                _close(reader)
-                raise
+        try:
+            reader = self._take_reader()
+            reader.execute("BEGIN")
+            answer = work(reader)
+            reader.execute("COMMIT")
+            self._give_reader(reader)
+        except driver.Error as error:
+            _close(reader)
+            raise store_error(error, str(self._location.path)) from error
+        except BaseException:
+            _close(reader)
+            raise
+        return answer
 
     def data_version(self) -> int:
         """Return a number that changes when any other connection has committed."""
@@ -118,18 +119,20 @@ class Connections:
         return self._watch("SELECT commits FROM store")
 
     def _watch(self, question: str) -> int:
-        with self._use():
-            try:
-                if self._watcher is None:
-                    self._watcher = connect(
-                        self._location, timeout_ms=READ_BUSY_MS, read_only=True
-                    )
-                row = self._watcher.execute(question).fetchone()
-                return int(row[0])
-            except driver.Error as error:
-                _close(self._watcher)
-                self._watcher = None
-                raise store_error(error, str(self._location.path)) from error
+        return self._using(lambda: self._look(question))
+
+    def _look(self, question: str) -> int:
+        try:
+            if self._watcher is None:
+                self._watcher = connect(
+                    self._location, timeout_ms=READ_BUSY_MS, read_only=True
+                )
+            row = self._watcher.execute(question).fetchone()
+            return int(row[0])
+        except driver.Error as error:
+            _close(self._watcher)
+            self._watcher = None
+            raise store_error(error, str(self._location.path)) from error
 
     def _take_reader(self) -> Connection:
         with self._lock:

@@ -4,7 +4,7 @@ The moves are collected, and written and counted together, in few statements, by
 `flush`. Whoever reads jobs in between flushes first.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -86,22 +86,19 @@ class Endings:
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = self._tx = tx
-        self._rows: dict[str, list[tuple[Any, ...]]] = {
-            sql: [] for sql in (_COMPLETE, _FINISH, _PEND, _RECORD, _SHORTEN)
-        }
+        self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._freed: list[tuple[str, str]] = []
         self._pending: list[int] = []  # activities
         self._gone: list[tuple[Held, JobState]] = []  # engine-owned
-        self._moves: Counter[tuple[str, JobState]] = Counter()
-        self._measures: Counter[tuple[str, int, int]] = Counter()
+        self._moves: defaultdict[tuple[str, JobState], int] = defaultdict(int)
+        self._measures: defaultdict[tuple[str, int, int], int] = defaultdict(int)
 
     def flush(self) -> None:
         """Write what was collected."""
         tx = self._tx
         for sql, rows in self._rows.items():
-            if rows:
-                tx.executemany(sql, rows)
-                rows.clear()
+            tx.executemany(sql, rows)
+        self._rows.clear()
         if self._pending:
             arm(tx, self._pending)
             self._pending.clear()
@@ -301,5 +298,10 @@ def stall_delay_ms(stalls: int) -> int:
 def free_values(tx: Transaction, leases: Iterable[tuple[str, str]]) -> None:
     """Delete the values (Huey's locks) that belong to these leases."""
     pairs = [*leases]
-    if pairs and tx.execute(_ANY_LEASED).fetchone():
+    if not pairs:
+        return
+    if tx.leased_values is None:
+        tx.leased_values = tx.execute(_ANY_LEASED).fetchone() is not None
+    if tx.leased_values:
+        tx.spaces.clear()
         tx.executemany("DELETE FROM kv WHERE job_id = ? AND token = ?", pairs)

@@ -7,10 +7,10 @@ nothing, and under load one fsync carries many operations.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 import pysqlite3 as driver
@@ -40,7 +40,7 @@ class _Waiting(Generic[T]):
         self.error: BaseException | None = None
         self.answered = False
         self.gone = False  # its thread waits no longer
-        self.since = time.monotonic()
+        self.since = monotonic()
         self.turn = threading.Lock()  # released when there is something to look at
         self.turn.acquire()
 
@@ -202,22 +202,27 @@ class GroupCommit:
 
     def _transact(self, group: list[_Waiting[Any]]) -> None:
         """Run a group, commit, and only then answer."""
-        with self._connections.writing() as connection:
-            try:
-                self._lock.begin(connection, group[0].since)
-                outcomes, news = self._run_operations(connection, group)
-                self._committing = True
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        outcomes, news = self._connections.write(lambda writer: self._do(writer, group))
         for waiting, outcome in zip(group, outcomes, strict=True):
             waiting.end(*outcome)
         self._committing = False
         if news is not None:
             self.commits += 1
             self._on_commit(news)
+
+    def _do(
+        self, connection: Connection, group: list[_Waiting[Any]]
+    ) -> tuple[list[Outcome], News | None]:
+        try:
+            self._lock.begin(connection, group[0].since)
+            done = self._run_operations(connection, group)
+            self._committing = True
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return done
 
     def _run_operations(
         self, connection: Connection, group: list[_Waiting[Any]]

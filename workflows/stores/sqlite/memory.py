@@ -106,8 +106,11 @@ def settled_key(job_id: str, token: str) -> str:
 
 def forget(tx: Transaction, limit: int) -> None:
     """Drop up to `limit` memories whose time is over; a claim that holds stays."""
+    if tx.nothing_to_forget:
+        return
     bucket = tx.now // BUCKET_MS
     over = tx.execute(_OVER, (bucket - 1, limit)).fetchall()
+    tx.nothing_to_forget = not over
     if over:
         tx.executemany(_FORGET, [row[:3] for row in over])
         held = [

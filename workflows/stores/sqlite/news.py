@@ -4,7 +4,6 @@ A topic is something that can be waited for. Most operations tell everything, wh
 never wrong; those that run often say what they make possible, and nothing else wakes.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 Topic = tuple[str, ...]
@@ -20,6 +19,11 @@ def queue_topic(queue: str, type_name: str = "") -> Topic:
 def run_topic(run_id: str) -> Topic:
     """Return the topic of a run that goes on or ends."""
     return ("run", run_id)
+
+
+def end_topic(run_id: str) -> Topic:
+    """Return the topic of a run that ends."""
+    return ("end", run_id)
 
 
 def value_topic(space: str, key: str) -> Topic:
@@ -45,7 +49,7 @@ class Gathering:
         self._all = False
         self._topics: set[Topic] = set()
         self._speaks = False
-        self._own: Counter[Topic] = Counter()
+        self._own: dict[Topic, int] = {}
 
     def speaks(self) -> None:
         """The operation says itself what it makes possible: trust it."""
@@ -53,18 +57,18 @@ class Gathering:
 
     def tell(self, topic: Topic) -> None:
         """The operation makes this possible."""
-        self._own[topic] += 1
+        self._own[topic] = self._own.get(topic, 0) + 1
 
     def withdraw(self, topic: Topic) -> None:
         """The operation has taken for itself what it told once."""
-        if self._own[topic]:
+        if self._own.get(topic):
             self._own[topic] -= 1
 
     def keep(self, *, wrote: bool) -> None:
         """The operation succeeded: its news hold."""
         if not self._speaks:
             self._all = self._all or wrote
-        self._topics.update(+self._own)
+        self._topics.update(topic for topic, told in self._own.items() if told)
         self.drop()
 
     def drop(self) -> None:

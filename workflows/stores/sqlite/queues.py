@@ -62,8 +62,13 @@ class QueueState:
 
 def read_queue(connection: Connection | Transaction, name: str) -> QueueState | None:
     """Return a queue that is known."""
-    row = connection.execute(SELECT_ONE, (name,)).fetchone()
-    return QueueState(*row) if row else None
+    known = connection.queues if isinstance(connection, Transaction) else {}
+    found: QueueState | None = known.get(name)
+    if found is None:
+        row = connection.execute(SELECT_ONE, (name,)).fetchone()
+        if row is not None:
+            known[name] = found = QueueState(*row)
+    return found
 
 
 def lingering(connection: Connection | Transaction, queue: str) -> int:
@@ -76,6 +81,7 @@ def lingering(connection: Connection | Transaction, queue: str) -> int:
 
 def declare(tx: Transaction, queue: str, limits: QueueLimits) -> None:
     """Make a queue known; an unchanged declaration writes nothing."""
+    tx.queues.pop(queue, None)
     tx.execute(
         "INSERT INTO queues (name, concurrency, rate_max, rate_ms) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET concurrency = excluded.concurrency, "
@@ -89,6 +95,7 @@ def declare(tx: Transaction, queue: str, limits: QueueLimits) -> None:
 def set_limits(tx: Transaction, queue: str, limits: QueueLimits | None) -> None:
     """Override the declared limits, or go back to them."""
     own = limits or QueueLimits()
+    tx.queues.pop(queue, None)
     cursor = tx.execute(
         "UPDATE queues SET overridden = ?, own_concurrency = ?, own_rate_max = ?, "
         "own_rate_ms = ? WHERE name = ?",
@@ -99,6 +106,7 @@ def set_limits(tx: Transaction, queue: str, limits: QueueLimits | None) -> None:
 
 def set_paused(tx: Transaction, queue: str, *, paused: bool, by: str) -> None:
     """Pause or resume."""
+    tx.queues.pop(queue, None)
     cursor = tx.execute(
         "UPDATE queues SET paused = ?, paused_by = ? WHERE name = ?",
         (paused, by, queue),

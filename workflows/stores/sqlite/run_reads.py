@@ -77,10 +77,11 @@ def load_run(
     run = _one(connection, "WHERE run_id = ?", run_id)
     if run is None:
         return None
+    inbox = read_inbox(connection, run.n)
     return LoadedRun(
-        run=record(connection, run),
+        run=record(connection, run, len(inbox)),
         events=_events(connection, run, start, MAX_IN_RUN),
-        inbox=read_inbox(connection, run.n),
+        inbox=inbox,
         now=now,
     )
 

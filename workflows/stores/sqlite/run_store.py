@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from workflows.store import (
     MAX_STEP,
+    UNTIL_CLOSED,
     Beat,
     Close,
     InboxEntry,
@@ -24,7 +25,7 @@ from workflows.store import (
 from workflows.stores import run_validation, validation
 from workflows.stores.sqlite import activities, closing, run_reads, starting
 from workflows.stores.sqlite.group_commit import Operation
-from workflows.stores.sqlite.news import run_topic, value_topic
+from workflows.stores.sqlite.news import end_topic, run_topic, value_topic
 from workflows.stores.sqlite.run_retention import prune_runs
 from workflows.stores.sqlite.values import get_values
 from workflows.stores.sqlite.waiting import Waiters
@@ -135,7 +136,7 @@ class RunStore(ABC):
         """Block until a run has changed; see `Runs`."""
         return self._waiters.wait_until(
             lambda: self._read(run_reads.changed, run_id, length),
-            run_topic(run_id),
+            run_topic(run_id) if length < UNTIL_CLOSED else end_topic(run_id),
             timeout_s,
         )
 

@@ -6,11 +6,12 @@ Whoever reads the table of runs in between flushes first.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import NewRun, Parent, RunRecord, RunRef, RunStatus
-from workflows.stores.sqlite.news import run_topic
+from workflows.stores.sqlite.news import end_topic, run_topic
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -27,12 +28,15 @@ _INSERT = f"""
 INSERT INTO runs ({_COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - columns of this module
-_UPDATE = """
-UPDATE runs SET length = ?, size = ?, last_at = ?, inbox_seq = ?, cancel_requested = ?,
-    failure = ?, info = ?
-WHERE n = ?
+_CHANGES = """
+length = ?, size = ?, last_at = ?, inbox_seq = ?, cancel_requested = ?, failure = ?,
+info = ?
 """
-_CLOSE = "UPDATE runs SET status = ?, closed_at = ?, next_run_id = ? WHERE n = ?"
+_UPDATE = f"UPDATE runs SET {_CHANGES} WHERE n = ?"  # noqa: S608 - columns of this module
+_CLOSE = f"""
+UPDATE runs SET {_CHANGES}, status = ?, closed_at = ?, next_run_id = ? WHERE n = ?
+"""  # noqa: S608 - columns of this module
+_EVENT = "INSERT INTO events (n, data) VALUES (?, ?)"
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Run:
     failure: bytes
     info: bytes
     changed: bool = False
+    closes: bool = False  # now
 
     @property
     def open(self) -> bool:
@@ -122,7 +127,7 @@ class Runs:
     # -- writing --
 
     def insert(self, new: NewRun) -> Run:
-        """Create an open run without events. Its id must be free."""
+        """Create an open run with its first event. Its id must be free."""
         tx = self.tx
         deadline_at = new.deadline_at
         if new.deadline_ms is not None:
@@ -139,8 +144,8 @@ class Runs:
             status=RunStatus.RUNNING.value,
             started_at=tx.now,
             closed_at=None,
-            length=0,
-            size=0,
+            length=1,
+            size=len(new.started),
             last_at=tx.now,
             inbox_seq=0,
             deadline_at=deadline_at,
@@ -153,6 +158,7 @@ class Runs:
             info=new.info,
         )
         tx.execute(_INSERT, _values(run))
+        tx.execute(_EVENT, (run.place(1), new.started))
         tx.count_runs(run.status, 1)
         return self._keep(run)
 
@@ -168,7 +174,7 @@ class Runs:
             raise InvalidArgumentError(msg)
         if rows:
             run.changed = True
-            self.tx.executemany("INSERT INTO events (n, data) VALUES (?, ?)", rows)
+            self.tx.executemany(_EVENT, rows)
 
     def close(self, run: Run, status: RunStatus, next_run_id: str | None) -> None:
         """Give a run its end."""
@@ -176,17 +182,22 @@ class Runs:
         self.tx.count_runs(status.value, 1)
         run.status, run.closed_at = status.value, self.tx.now
         run.next_run_id = next_run_id
-        self.tx.execute(_CLOSE, (run.status, run.closed_at, next_run_id, run.n))
-        self.tx.told.tell(run_topic(run.run_id))
+        run.changed = run.closes = True
 
     def flush(self) -> None:
         """Write what was changed."""
-        changed = [run for run in self._by_n.values() if run.changed]
-        if changed:
-            self.tx.executemany(_UPDATE, map(_changes, changed))
-            for run in changed:
-                run.changed = False
-                self.tx.told.tell(run_topic(run.run_id))
+        for run in self._by_n.values():
+            if not run.changed:
+                continue
+            changes = _changes(run)
+            if run.closes:
+                self.tx.told.tell(end_topic(run.run_id))
+                end = (run.status, run.closed_at, run.next_run_id)
+                self.tx.execute(_CLOSE, (*changes, *end, run.n))
+            else:
+                self.tx.execute(_UPDATE, (*changes, run.n))
+            run.changed = run.closes = False
+            self.tx.told.tell(run_topic(run.run_id))
 
 
 def matches(ref: RunRef, run: Run) -> bool:
@@ -196,8 +207,7 @@ def matches(ref: RunRef, run: Run) -> bool:
     )
 
 
-def _values(run: Run) -> tuple[Any, ...]:
-    return tuple(getattr(run, name.strip()) for name in _COLUMNS.split(","))
+_values = attrgetter(*(name.strip() for name in _COLUMNS.split(",")))
 
 
 def _changes(run: Run) -> tuple[Any, ...]:
@@ -209,7 +219,6 @@ def _changes(run: Run) -> tuple[Any, ...]:
         run.cancel_requested,
         run.failure,
         run.info,
-        run.n,
     )
 
 
@@ -222,8 +231,10 @@ def inbox_size(connection: Connection | Transaction, run: Run) -> int:
     return int(number)
 
 
-def record(connection: Connection, run: Run) -> RunRecord:
-    """Return a run as callers see it."""
+def record(connection: Connection, run: Run, in_inbox: int | None = None) -> RunRecord:
+    """Return a run as callers see it; `in_inbox`: entries there, if that is known."""
+    if in_inbox is None:
+        in_inbox = inbox_size(connection, run) if run.open else 0
     parent = None
     if run.parent_run_id is not None and run.parent_workflow_id is not None:
         parent = Parent(workflow_id=run.parent_workflow_id, run_id=run.parent_run_id)
@@ -240,7 +251,7 @@ def record(connection: Connection, run: Run) -> RunRecord:
         length=run.length,
         size=run.size,
         last_at=run.last_at,
-        inbox=inbox_size(connection, run) if run.open else 0,
+        inbox=in_inbox,
         inbox_seq=run.inbox_seq,
         deadline_at=run.deadline_at,
         cancel_requested=bool(run.cancel_requested),

@@ -47,6 +47,7 @@ _HELD = f"""
 SELECT {HELD_COLUMNS} FROM jobs
 WHERE id IN (SELECT value FROM json_each(?)) AND state = 'active'
 """  # noqa: S608 - columns of a module
+_HELD_ONE = f"SELECT {HELD_COLUMNS} FROM jobs WHERE id = ? AND state = 'active'"  # noqa: S608
 _LINGER = """
 INSERT INTO lingering (job_id, token, queue, owner, lease_until, lease_ms, extended)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -89,8 +90,11 @@ class Settling:
 
     def _look_up(self) -> None:
         """Read the leases that are to end."""
-        ids = as_json({each.job_id for each in self._settlements})
-        rows = self._tx.execute(_HELD, (ids,))
+        ids = {each.job_id for each in self._settlements}
+        if len(ids) == 1:  # json_each costs more than the look-up
+            rows = self._tx.execute(_HELD_ONE, (*ids,))
+        else:
+            rows = self._tx.execute(_HELD, (as_json(ids),))
         self._held = {row[1]: Held(*row) for row in rows}
         self._stale = False
 

@@ -1,6 +1,6 @@
 """One write transaction: the time it happens at, the places and counts it gives out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from workflows.engine.clock import ClockState, advance
@@ -11,6 +11,8 @@ from workflows.stores.sqlite.opening import Connection
 MINUTE_MS = 60_000
 _ACTIVE, _EXEMPT = "state:active", "exempt:active"
 T = TypeVar("T")
+Execute = Callable[..., Any]
+ExecuteMany = Callable[..., Any]
 
 _ADD_COUNTER = (
     "INSERT INTO counters (queue, key, n) VALUES (?, ?, ?) "
@@ -64,6 +66,8 @@ class Transaction:
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
+        self.execute: Execute = connection.execute  # one statement; its cursor
+        self.executemany: ExecuteMany = connection.executemany  # one per row
         now, wall, seq, commits = connection.execute(
             "SELECT now, wall, seq, commits FROM store"
         ).fetchone()
@@ -76,16 +80,11 @@ class Transaction:
         self._op_counters: dict[tuple[str, str], int] = {}
         self._op_minutes: dict[tuple[str, str], int] = {}
         self.told = Gathering()
-
-    # -- SQL --
-
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
-        """Run one statement and return its cursor."""
-        return self.connection.execute(sql, parameters)
-
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
-        """Run one statement for each row of parameters."""
-        return self.connection.executemany(sql, rows)
+        # What operations have found out, for those after them; who changes it says so.
+        self.nothing_to_forget = False
+        self.leased_values: bool | None = None  # whether any value belongs to a lease
+        self.spaces: dict[str, bool] = {}  # whether a space of values holds any
+        self.queues: dict[str, Any] = {}  # the rows of queues
 
     # -- times, places, counts --
 
@@ -183,6 +182,9 @@ class Transaction:
 
     def forget_counts(self) -> None:
         """Everything was deleted, what is being counted too."""
+        self.leased_values = None
+        self.spaces.clear()
+        self.queues.clear()
         self._counters = {}
         self._minutes = {}
         self._drop_counts()
@@ -204,11 +206,14 @@ class Transaction:
 
     def _tell_of_places(self) -> None:
         """Places that became free in a queue that has not too many are news."""
-        places = (_ACTIVE, _EXEMPT)
-        for queue in {queue for queue, key in self._counters if key in places}:
-            taken = self._counters.get((queue, _ACTIVE), 0)
-            taken -= self._counters.get((queue, _EXEMPT), 0)
-            if taken < 0 and self.execute(_LIMITED, (queue,)).fetchone():
+        taken: dict[str, int] = {}
+        for (queue, key), number in self._counters.items():
+            if key == _ACTIVE:
+                taken[queue] = taken.get(queue, 0) + number
+            elif key == _EXEMPT:
+                taken[queue] = taken.get(queue, 0) - number
+        for queue, places in taken.items():
+            if places < 0 and self.execute(_LIMITED, (queue,)).fetchone():
                 self.told.tell(queue_topic(queue))
         self.told.keep(wrote=False)
 

@@ -41,6 +41,7 @@ def put_value(
     tx: Transaction, space: str, key: str, value: bytes, ttl_ms: int | None
 ) -> None:
     """Set a value, replacing any."""
+    tx.spaces.pop(space, None)
     tx.execute(_PUT, (space, key, value, _until(tx, ttl_ms)))
     tx.told.tell(value_topic(space, key))
 
@@ -58,6 +59,7 @@ def put_value_if_absent(  # noqa: PLR0917 - a row and its lease
         holds = {"id": lease[0], "token": lease[1]}
         if tx.execute(_HOLDS, holds).fetchone() is None:
             return False
+        tx.leased_values = True
     _drop_over(tx, space, key)
     row = (space, key, value, _until(tx, ttl_ms), *(lease or (None, None)))
     tx.told.tell(value_topic(space, key))
@@ -75,6 +77,7 @@ def pop_value(tx: Transaction, space: str, key: str) -> bytes | None:
 
 def flush_values(tx: Transaction, space: str) -> None:
     """Remove all values of a space."""
+    tx.spaces.pop(space, None)
     tx.execute("DELETE FROM kv WHERE space = ?", (space,))
 
 
@@ -99,6 +102,7 @@ def increment(tx: Transaction, space: str, key: str, amount: int) -> int:
 
 def drop_expired_values(tx: Transaction, limit: int = MAX_STEP) -> None:
     """Delete values whose time is over."""
+    tx.leased_values = None
     tx.execute(_DROP, (tx.now, limit))
 
 
@@ -116,7 +120,11 @@ def list_values(connection: Connection, now: int, space: str) -> dict[str, bytes
 
 def has_values(tx: Transaction, space: str) -> bool:
     """Return whether a space holds any value."""
-    return tx.execute(_ANY, (space, tx.now)).fetchone() is not None
+    found = tx.spaces.get(space)
+    if found is None:
+        found = tx.execute(_ANY, (space, tx.now)).fetchone() is not None
+        tx.spaces[space] = found
+    return found
 
 
 def _until(tx: Transaction, ttl_ms: int | None) -> int | None:
@@ -124,4 +132,6 @@ def _until(tx: Transaction, ttl_ms: int | None) -> int | None:
 
 
 def _drop_over(tx: Transaction, space: str, key: str) -> None:
+    """Before any change of one value: drop it if its time is over."""
+    tx.spaces.pop(space, None)
     tx.execute(_DROP_ONE, (space, key, tx.now))

@@ -7,9 +7,9 @@ less often when nothing has happened for seconds. They may have done anything.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import monotonic, sleep
 
 from workflows.stores.sqlite.news import TIMERS, News, Topic, queue_topic
 
@@ -75,7 +75,7 @@ class Waiters:
     def change(self, news: News) -> None:
         """This process has committed something."""
         with self._lock:
-            self._changed_at = time.monotonic()
+            self._changed_at = monotonic()
             foreign, self._commits = news.found != self._commits, news.made
             self._tell(None if foreign else news.topics)
 
@@ -119,7 +119,7 @@ class Waiters:
 
     def wait(self, queues: Queues, timeout_s: float) -> bool:
         """Block until work may be there; see `Store.wait`."""
-        deadline = time.monotonic() + timeout_s
+        deadline = monotonic() + timeout_s
         topics = _topics(queues)
         self._know(topics)
         seen = self._claimed.get(topics)
@@ -129,7 +129,7 @@ class Waiters:
                 changes = self._seen(topics)
                 if changes != seen:
                     seen, ready_at = changes, self._ready_at(queues)
-                now = time.monotonic()
+                now = monotonic()
                 if now >= ready_at:
                     return True
                 if now >= deadline:
@@ -147,24 +147,24 @@ class Waiters:
         It looks again after every change of the topic (and after any change by others),
         but for most of its time it sleeps, however many changes there are.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = monotonic() + timeout_s
         topics = frozenset((topic,))
         seen: int | None = None
         wakes = self._wakes
         with self._knowing(topic):
             while self._wakes == wakes:
                 changes = self._seen(topics)
-                began = time.monotonic()
+                began = monotonic()
                 if changes != seen:
                     if look():
                         return True
                     seen = changes
-                now = time.monotonic()
+                now = monotonic()
                 if now >= deadline:
                     return False
                 rest = max(POLL_S, REST * (now - began))
                 if self._seen(topics) != seen:
-                    time.sleep(min(rest, deadline - now))
+                    sleep(min(rest, deadline - now))
                 else:
                     self._sleep(deadline - now, topics, changes, wakes)
         return False
@@ -195,7 +195,7 @@ class Waiters:
         claimable_in = self._claimable_in(queues)
         if claimable_in is None:
             return float("inf")
-        return time.monotonic() + claimable_in / 1000
+        return monotonic() + claimable_in / 1000
 
     def _sleep(self, seconds: float, topics: Topics, changes: int, wakes: int) -> None:
         """Sleep until there is news; the first to sleep looks at the file too."""
@@ -216,7 +216,7 @@ class Waiters:
             self._look()
 
     def _step(self) -> float:
-        quiet = time.monotonic() - self._changed_at > QUIET_S
+        quiet = monotonic() - self._changed_at > QUIET_S
         return QUIET_POLL_S if quiet else POLL_S
 
     def _look(self) -> None:
@@ -225,7 +225,7 @@ class Waiters:
         A commit of this process changes the version too, but not the number of commits
         beyond what it has made itself; and it has just looked at that number.
         """
-        if time.monotonic() - self._changed_at < POLL_S:
+        if monotonic() - self._changed_at < POLL_S:
             return
         version = self._data_version()
         if version == self._version:
@@ -233,7 +233,7 @@ class Waiters:
         self._version = version
         commits = self._read_commits()
         with self._lock:
-            self._changed_at = time.monotonic()
+            self._changed_at = monotonic()
             if commits != self._commits:
                 self._commits = commits
                 self._tell(None)

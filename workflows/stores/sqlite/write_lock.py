@@ -6,7 +6,7 @@ more often, and a process that met another one lets it go first for a moment.
 """
 
 import random
-import time
+from time import monotonic, sleep
 
 import pysqlite3 as driver
 
@@ -35,14 +35,14 @@ class WriteLock:
         Raises:
             OperationalError: others held the lock for WRITE_BUSY_MS.
         """
-        began = now = time.monotonic()
+        began = now = monotonic()
         if began < self._yields_until:
-            time.sleep(YIELD_S)
+            sleep(YIELD_S)
         while not self._try(connection, last=now > since + WRITE_BUSY_MS / 1000):
             age = min(1.0, (now - began) / AGE_S)
             step = FIRST_STEP_S + (LAST_STEP_S - FIRST_STEP_S) * age
-            time.sleep(random.uniform(step / 4, step))
-            now = time.monotonic()
+            sleep(random.uniform(step / 4, step))
+            now = monotonic()
             self._yields_until = now + MEMORY_S
 
     def _try(self, connection: Connection, *, last: bool) -> bool:

@@ -1,7 +1,8 @@
 -- watch: be told when something of a name changes.
 -- needs: core
 --
--- ARGV   now, name ('run:<run>' or 'value:<space and key>'), the list to tell it in
+-- ARGV   now, name ('run:<run>', 'end:<run>' or 'value:<space and key>'), the list to
+--        tell it in
 -- Reply  1
 --
 -- Who waits says so again at least every WATCH_MS; `watched` says that anybody does.

@@ -16,7 +16,7 @@
 -- activities:<id>  its live activities, by place
 -- queries:<id>     its live queries
 -- children:<id>    the runs that have it as parent, by start
--- watch:run:<id>   who waits for it: watch.lua
+-- watch:run:<id>   who waits for it, and watch:end:<id> for its end: watch.lua
 --
 -- runs:<status>    run ids, by start;  closed: place and id, by end
 -- current          workflow id to its newest run;  chain:<workflow>: all its runs by
@@ -118,6 +118,9 @@ function runs.flush()
     end
     call('HSET', run_key(id), unpack(list))
     notify('watch:run:' .. id)
+    if fields.closed then
+      notify('watch:end:' .. id)
+    end
     changed[id] = nil
   end
 end
