@@ -16,6 +16,7 @@ from workflows.replayer import (
     WorkflowReplayResult,
     WorkflowReplayResults,
 )
+from workflows.runtime.heartbeats import Throttle
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
 
@@ -47,6 +48,8 @@ class Worker:
         max_cached_workflows: int = 1000,
         max_concurrent_workflow_tasks: int | None = None,
         max_concurrent_activities: int | None = None,
+        max_heartbeat_throttle_interval: timedelta = timedelta(seconds=60),
+        default_heartbeat_throttle_interval: timedelta = timedelta(seconds=30),
         graceful_shutdown_timeout: timedelta = timedelta(),
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         debug_mode: bool = False,  # noqa: ARG002 - no sandbox, no deadlock timer
@@ -72,8 +75,12 @@ class Worker:
             dynamic_activity=self._registry.dynamic_activity is not None,
             workflow_threads=max_concurrent_workflow_tasks or 8,
             activity_threads=max_concurrent_activities or 32,
-            lease_ms=round(lease.total_seconds() * 1000),
+            lease_ms=_ms(lease),
             inline=not disable_eager_activity_execution,
+        )
+        self._throttle = Throttle(
+            default_ms=_ms(default_heartbeat_throttle_interval),
+            most_ms=_ms(max_heartbeat_throttle_interval),
         )
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -151,7 +158,12 @@ class Worker:
                 identity=self._identity,
                 cached=self._cached,
                 limits=self._limits,
+                throttle=self._throttle,
                 loop=loop,
                 client=client,
             )
         )
+
+
+def _ms(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)

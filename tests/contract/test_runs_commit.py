@@ -1,47 +1,38 @@
-"""Commits: fences in their order, all or nothing, and what is there afterwards."""
+"""Commits: what is there afterwards, closing with an inbox, failed tasks."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.clock import START, ManualClock
-from tests.contract.builders import LEASE_MS, claim, minutes, put, totals
+from tests.contract.builders import minutes, totals
 from tests.contract.run_builders import (
-    TASK,
     TASKS,
-    WORK,
     activity,
     child,
     closed,
     commit,
     deliver,
     do,
-    end,
     entry,
     exchange,
-    fresh,
     inbox,
     inline,
     load,
     new_run,
-    query,
     ref,
     run,
     send,
     start,
     take_task,
     take_tasks,
-    take_work,
     timer,
     unscheduled,
 )
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
-    Commit,
     Complete,
-    QueueLimits,
     Retry,
     RunStatus,
     SettleStatus,
@@ -51,8 +42,8 @@ from workflows.store import (
     task_job_id,
 )
 
-OK, ALREADY, LOST = SettleStatus.OK, SettleStatus.ALREADY, SettleStatus.LOST
-CONFLICT, AGAIN = SettleStatus.CONFLICT, SettleStatus.AGAIN
+OK, ALREADY = SettleStatus.OK, SettleStatus.ALREADY
+AGAIN = SettleStatus.AGAIN
 
 
 def test_a_commit_appends_its_events_and_takes_the_inbox(
@@ -112,184 +103,6 @@ def test_entries_that_a_commit_makes_for_its_own_run_make_a_new_task(
     exchange(run_store, commit(run_store, children=(child(),)))
     assert inbox(run_store) == [(1, "child_started", b"c")]
     assert {job.run_id for job in take_tasks(run_store, "t2")} == {"r", "c"}
-
-
-def test_a_thousand_signals_make_one_task(run_store: Store) -> None:
-    start(run_store)
-    do(run_store)
-    for number in range(1000):
-        send(run_store, entry(data=b"%d" % number))
-    assert len(take_tasks(run_store, "t", 10)) == 1
-    assert [data for _, _, data in inbox(run_store)] == [b"%d" % n for n in range(1000)]
-    assert run(run_store).inbox == 1000
-    assert totals(run_store, TASKS)["enqueued"] == 2
-
-
-# -- fences --
-
-
-def test_a_repeated_commit_is_already_done_and_changes_nothing(
-    run_store: Store,
-) -> None:
-    start(run_store)
-    take_task(run_store)
-    whole = commit(run_store, events=(b"a",), timers=(timer("x", START + 5),))
-    assert exchange(run_store, whole).statuses == (OK,)
-    before = load(run_store)
-    assert exchange(run_store, whole).statuses == (ALREADY,)
-    send(run_store)
-    assert exchange(run_store, whole).statuses == (ALREADY,)
-    take_task(run_store, "t2")
-    assert exchange(run_store, whole).statuses == (ALREADY,)
-    end(run_store)
-    assert exchange(run_store, whole).statuses == (ALREADY,)
-    assert load(run_store).events == before.events
-
-
-def test_a_commit_that_was_renewed_twice_is_still_known(run_store: Store) -> None:
-    start(run_store)
-    first = None
-    for number in range(3):
-        send(run_store)
-        take_task(run_store, f"t{number}")
-        whole = commit(run_store, token=f"t{number}")
-        first = first or whole
-        send(run_store)
-        assert exchange(run_store, whole).statuses == (OK,)
-    assert first is not None
-    assert exchange(run_store, first).statuses == (ALREADY,)
-
-
-def test_a_commit_whose_token_does_not_hold_is_lost(run_store: Store) -> None:
-    start(run_store)
-    assert exchange(run_store, commit(run_store, events=(b"a",))).statuses == (LOST,)
-    take_task(run_store)
-    other = commit(run_store, token="other", length=99)  # LOST comes before CONFLICT
-    assert exchange(run_store, other).statuses == (LOST,)
-    assert load(run_store).events == (b"started",)
-    assert exchange(run_store, commit(run_store)).statuses == (OK,)
-
-
-def test_a_run_closed_from_outside_makes_the_commit_lost(run_store: Store) -> None:
-    start(run_store)
-    take_task(run_store)
-    whole = commit(run_store, events=(b"a",))
-    end(run_store, closed(events=(b"z",)))
-    assert exchange(run_store, whole).statuses == (LOST,)
-    assert load(run_store).events == (b"started", b"z")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"length": 0},
-        {"length": 2},
-        {"at": START - 1},
-        {"at": START + 11},
-        {"run_id": "other"},
-        {"run_id": "missing"},
-        {"length": 2, "close": closed(RunStatus.COMPLETED), "taken": 0},
-    ],
-    ids=str,
-)
-def test_a_commit_that_does_not_fit_conflicts_and_keeps_its_lease(
-    run_store: Store, clock: ManualClock, fields: dict[str, Any]
-) -> None:
-    start(run_store, "other", "ow")
-    start(run_store)
-    send(run_store)
-    take_tasks(run_store)
-    clock.advance(10)
-    before = load(run_store)
-    wrong = replace(commit(run_store, events=(b"a",)), **fields)
-    done = exchange(run_store, wrong)
-    assert (done.statuses, done.states) == ((CONFLICT,), (None,))
-    assert load(run_store).events == before.events
-    assert load(run_store).inbox == before.inbox
-    assert exchange(run_store, commit(run_store)).statuses == (OK,)
-
-
-def test_the_time_of_a_commit_is_from_the_last_commit_to_the_store_s_now(
-    run_store: Store, clock: ManualClock
-) -> None:
-    start(run_store)
-    clock.advance(10)
-    do(run_store, at=START + 4)
-    send(run_store)
-    take_task(run_store)
-    assert exchange(run_store, commit(run_store, at=START + 3)).statuses == (CONFLICT,)
-    assert exchange(run_store, commit(run_store, at=START + 4)).statuses == (OK,)
-
-
-def test_a_new_run_whose_id_exists_is_a_conflict(run_store: Store) -> None:
-    start(run_store, "c", "elsewhere")
-    start(run_store)
-    take_tasks(run_store)
-    whole = commit(run_store, events=(b"a",), children=(child("c"),))
-    assert exchange(run_store, whole).statuses == (CONFLICT,)
-    next_run = closed(RunStatus.CONTINUED_AS_NEW, next_run=new_run("c"))
-    assert exchange(run_store, commit(run_store, close=next_run)).statuses == (
-        CONFLICT,
-    )
-    assert load(run_store).events == (b"started",)
-
-
-def test_a_next_run_of_another_workflow_is_a_conflict(run_store: Store) -> None:
-    start(run_store)
-    take_task(run_store)
-    stray = closed(RunStatus.CONTINUED_AS_NEW, next_run=new_run("r2", "another"))
-    assert exchange(run_store, commit(run_store, close=stray)).statuses == (CONFLICT,)
-    assert run_store.load_run("r2") is None
-
-
-def test_two_new_runs_of_one_commit_have_two_ids(run_store: Store) -> None:
-    start(run_store)
-    take_task(run_store)
-    twins = (child("c", "cw1"), child("c", "cw2"))
-    with pytest.raises(InvalidArgumentError, match="one id"):
-        exchange(run_store, commit(run_store, children=twins))
-
-
-def test_the_lease_of_a_query_does_not_commit(run_store: Store) -> None:
-    start(run_store)
-    do(run_store)
-    put(run_store, query())
-    wanted = claim("q", queues=(TASKS,), types=("query/Order",))
-    assert len(run_store.exchange(claim=wanted).jobs) == 1
-    whole = commit(run_store, job_id="q", token="q", events=(b"a",))
-    assert exchange(run_store, whole).statuses == (CONFLICT,)
-    assert load(run_store).events == (b"started",)
-
-
-def test_commits_of_one_exchange_stand_and_fall_alone(run_store: Store) -> None:
-    for name in ("r", "r2", "r3"):
-        start(run_store, name, f"w-{name}")
-    take_tasks(run_store)
-    send(run_store, to=ref("r3", "w-r3"))
-    done = exchange(
-        run_store,
-        commit(run_store, "r", length=5),
-        commit(run_store, "r2", events=(b"a",)),
-        commit(run_store, "r3", taken=0, close=closed(RunStatus.COMPLETED)),
-        commit(run_store, "r", events=(b"b",)),
-    )
-    assert done.statuses == (CONFLICT, OK, AGAIN, OK)
-    assert done.states == (None, JobState.COMPLETED, None, JobState.COMPLETED)
-    assert load(run_store).events == (b"started", b"b")
-    assert load(run_store, "r2").events == (b"started", b"a")
-    assert load(run_store, "r3").events == (b"started",)
-    assert run_store.fsck() == []
-
-
-def test_two_commits_of_one_run_in_one_exchange_follow_each_other(
-    run_store: Store,
-) -> None:
-    start(run_store)
-    take_task(run_store)
-    first = commit(run_store, events=(b"a",))
-    again = commit(run_store, events=(b"a",))
-    assert exchange(run_store, first, again).statuses == (OK, ALREADY)
-    assert load(run_store).events == (b"started", b"a")
 
 
 # -- closing with an inbox --
@@ -495,138 +308,3 @@ def test_a_bad_value_in_a_commit_is_refused_before_anything_is_written(
     with pytest.raises(InvalidArgumentError):
         exchange(run_store, commit(run_store, events=(b"a",), **fields))
     assert load(run_store) == before
-
-
-# -- inline --
-
-
-def test_an_inline_activity_is_leased_in_the_same_write(
-    run_store: Store, clock: ManualClock
-) -> None:
-    start(run_store)
-    take_task(run_store)
-    clock.advance(5)
-    whole = commit(run_store, activities=(activity(),), inline=inline())
-    done = exchange(run_store, whole)
-    (job,) = done.jobs
-    assert (job.id, job.token, job.attempt) == ("act", "in", 1)
-    assert (job.run_id, job.payload) == ("r", b"input")
-    assert (job.started_at, job.lease_until) == (START + 5, START + 5 + LEASE_MS)
-    assert take_work(run_store) == ()
-    assert exchange(run_store, whole).jobs == (job,)  # the answer was lost
-    ended = Complete(job_id="act", token="in", outcome=entry("activity", b"x"))
-    assert exchange(run_store, ended).statuses == (OK,)
-    assert exchange(run_store, whole).jobs == ()
-    assert inbox(run_store) == [(1, "activity", b"x")]
-
-
-@pytest.mark.parametrize("limit", ["pause", "concurrency", "rate"])
-def test_an_inline_activity_waits_if_its_queue_forbids_it(
-    run_store: Store, limit: str
-) -> None:
-    limits = {
-        "pause": QueueLimits(),
-        "concurrency": QueueLimits(concurrency=1),
-        "rate": QueueLimits(rate_max=1, rate_ms=1000),
-    }
-    run_store.declare_queue(WORK, limits[limit])
-    if limit == "pause":
-        run_store.pause(WORK)
-    start(run_store)
-    take_task(run_store)
-    both = commit(
-        run_store,
-        activities=(activity("a1"), activity("a2")),
-        inline=inline("a1", "in1"),
-    )
-    first = exchange(run_store, both).jobs
-    assert len(first) == (0 if limit == "pause" else 1)
-    send(run_store)
-    take_task(run_store, "t2")
-    second = exchange(
-        run_store, commit(run_store, token="t2", inline=inline("a2", "i2"))
-    )
-    assert (second.statuses, second.jobs) == ((OK,), ())
-    waiting = run_store.get_job("a2")
-    assert waiting is not None
-    assert waiting.state is JobState.WAITING
-
-
-def chain(store: Store, number: int, **fields: Any) -> Commit:
-    """A commit with the lease of activity `number`, whose outcome is in its events."""
-    return commit(
-        store, **{"job_id": f"a{number}", "token": f"in{number}", "taken": 0, **fields}
-    )
-
-
-def begin_chain(store: Store) -> None:
-    """Start a run whose first activity runs inline."""
-    start(store)
-    take_task(store)
-    first = commit(store, activities=(activity("a1"),), inline=inline("a1", "in1"))
-    assert len(exchange(store, first).jobs) == 1
-
-
-def test_an_inline_chain_ends_an_activity_and_leases_the_next_in_one_write(
-    run_store: Store,
-) -> None:
-    run_store.declare_queue(WORK, QueueLimits(concurrency=1))
-    begin_chain(run_store)
-    whole = chain(
-        run_store,
-        1,
-        events=(b"done 1",),
-        activities=(activity("a2"),),
-        inline=inline("a2", "in2"),
-    )
-    done = exchange(run_store, whole)
-    assert (done.statuses, done.states) == ((OK,), (JobState.COMPLETED,))
-    assert [job.id for job in done.jobs] == ["a2"]
-    assert exchange(run_store, whole).statuses == (ALREADY,)
-    assert run_store.get_job("a1") is None
-    assert take_tasks(run_store, "t2") == ()
-    last = chain(run_store, 2, failed=True, close=closed(RunStatus.FAILED))
-    done = exchange(run_store, last)
-    assert (done.statuses, done.states) == ((OK,), (JobState.FAILED,))
-    assert run(run_store).status is RunStatus.FAILED
-    assert totals(run_store, WORK) == {
-        "enqueued": 2,
-        "completed": 1,
-        "dead:exhausted": 1,
-    }
-    assert run_store.fsck() == []
-
-
-def test_an_inline_chain_conflicts_while_the_run_has_a_workflow_task(
-    run_store: Store,
-) -> None:
-    begin_chain(run_store)
-    whole = chain(run_store, 1, events=(b"done 1",))
-    send(run_store)
-    assert exchange(run_store, whole).statuses == (CONFLICT,)
-    alone = Complete(job_id="a1", token="in1", outcome=entry("activity"))
-    assert exchange(run_store, alone).statuses == (OK,)
-    assert [kind for _, kind, _ in inbox(run_store)] == ["signal", "activity"]
-
-
-def test_an_inline_chain_conflicts_when_the_run_is_closed(run_store: Store) -> None:
-    begin_chain(run_store)
-    whole = chain(run_store, 1)
-    end(run_store)
-    assert exchange(run_store, whole).statuses == (CONFLICT,)
-
-
-def test_an_activity_chains_only_to_its_own_run(run_store: Store) -> None:
-    begin_chain(run_store)
-    start(run_store, "r2", "w2")
-    do(run_store, "r2")
-    other = commit(run_store, "r2", job_id="a1", token="in1")
-    assert exchange(run_store, other).statuses == (CONFLICT,)
-
-
-def test_entries_that_an_inline_chain_makes_make_a_task(run_store: Store) -> None:
-    begin_chain(run_store)
-    done = exchange(run_store, chain(run_store, 1, children=(child(),)))
-    assert done.statuses == (OK,)
-    assert {job.run_id for job in take_tasks(run_store, fresh("t"))} == {"r", "c"}
-    assert TASK == "workflow/Order"

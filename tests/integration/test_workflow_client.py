@@ -1,24 +1,18 @@
 """The clients of workflows, with a real worker on a real store."""
 
 import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tests.integration.client_scenes import QUEUE, play, refused, start, until
 from tests.integration.client_workflows import (
-    ACTIVITIES,
-    WORKFLOWS,
     Countdown,
     Diary,
     Question,
 )
 from workflows.client import (
-    AsyncActivityCancelledError,
     BlockingClient,
     Client,
     RPCError,
@@ -38,68 +32,18 @@ from workflows.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from workflows.converter import (
-    DataConverter,
-    Payload,
-    payload_from_json,
-    payload_to_json,
-)
 from workflows.exceptions import (
     ApplicationError,
     CancelledError,
-    StoreUnavailableError,
     TerminatedError,
 )
-from workflows.worker import Worker
 
-pytestmark = pytest.mark.integration
-QUEUE = "diaries"
 Status = WorkflowExecutionStatus
-Play = Callable[[Client], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def client(request: pytest.FixtureRequest, make_store: Any) -> BlockingClient:
     return BlockingClient(WorkflowService(make_store(request.param), identity="tester"))
-
-
-@asynccontextmanager
-async def working(client: Client) -> AsyncIterator[None]:
-    async with Worker(
-        client, task_queue=QUEUE, workflows=WORKFLOWS, activities=ACTIVITIES
-    ):
-        yield
-
-
-def play(blocking: BlockingClient, scene: Play, *, worker: bool = True) -> None:
-    """Run a scene, and find the store whole afterwards."""
-
-    async def stage() -> None:
-        client = Client.of(blocking)
-        if not worker:
-            await scene(client)
-            return
-        async with working(client):
-            await scene(client)
-
-    asyncio.run(stage())
-    assert blocking.store.fsck() == []
-
-
-async def until(look: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    deadline = time.monotonic() + 20
-    while not (found := await look()):
-        assert time.monotonic() < deadline, "it did not come"
-        await asyncio.sleep(0.01)
-    return found
-
-
-async def start(client: Client, id: str = "d", **options: Any) -> Any:
-    return await client.start_workflow(Diary.run, 1, id=id, task_queue=QUEUE, **options)
-
-
-def refused(status: RPCStatusCode) -> Any:
-    return pytest.raises(RPCError, check=lambda error: error.status is status)
 
 
 # -- start, signal, query, result ------------------------------------------------------
@@ -291,11 +235,13 @@ def test_waiting_for_a_result_ends_at_its_timeout(client: BlockingClient) -> Non
         handle = await start(client)
         with refused(RPCStatusCode.DEADLINE_EXCEEDED):
             await handle.result(rpc_timeout=timedelta(milliseconds=20))
+        assert (await handle.describe()).status is Status.RUNNING
 
     play(client, scene, worker=False)
     handle = client.get_workflow_handle("d")
     with refused(RPCStatusCode.DEADLINE_EXCEEDED):
         handle.result(rpc_timeout=timedelta(milliseconds=20))
+    assert handle.describe().status is Status.RUNNING
 
 
 def test_waits_that_fill_their_threads_do_not_hinder_calls(
@@ -398,174 +344,3 @@ def test_workflows_are_listed_and_counted_by_filter(client: BlockingClient) -> N
             await client.count_workflows("StartTime > 'yesterday'")
 
     play(client, scene, worker=False)
-
-
-# -- activities that are completed from elsewhere --------------------------------------
-
-
-async def asked(client: Client) -> Any:
-    """Start a question, and return its handle when nobody works on it any more."""
-    handle = await client.start_workflow(
-        Question.run, "where?", id="q", task_queue=QUEUE
-    )
-
-    async def detached() -> Any:
-        found = (await handle.describe()).description.activities
-        return found and found[0].detached
-
-    await until(detached)
-    return handle
-
-
-def test_an_activity_is_completed_by_its_ids(client: BlockingClient) -> None:
-    async def scene(client: Client) -> None:
-        handle = await asked(client)
-        answer = client.get_async_activity_handle(workflow_id="q", activity_id="1")
-        await answer.heartbeat("half")
-        pending = (await handle.describe()).description.activities[0]
-        assert len(pending.heartbeat_details) == 1
-        await answer.complete("there")
-        assert await handle.result() == "there"
-        with refused(RPCStatusCode.NOT_FOUND):
-            await answer.complete("elsewhere")
-
-    play(client, scene)
-
-
-def test_an_activity_fails_by_its_token_and_is_retried(client: BlockingClient) -> None:
-    async def scene(client: Client) -> None:
-        handle = await asked(client)
-        run_id = (await handle.describe()).run_id
-        work = client.store.pending_work(run_id)
-        assert work is not None
-        ((job_id, lease),) = work.tokens.items()
-        token = f"{job_id} {lease}".encode()
-        answer = client.get_async_activity_handle(task_token=token)
-        await answer.fail(ApplicationError("not yet"))
-
-        async def retried() -> Any:
-            (one,) = (await handle.describe()).description.activities
-            return one.attempt == 2
-
-        await until(retried)
-        with refused(RPCStatusCode.NOT_FOUND):  # the attempt of the token is over
-            await answer.complete("late")
-        await handle.terminate()
-
-    play(client, scene)
-
-
-def test_an_activity_hears_that_its_cancellation_is_asked_for(
-    client: BlockingClient,
-) -> None:
-    async def scene(client: Client) -> None:
-        handle = await asked(client)
-        answer = client.get_async_activity_handle(workflow_id="q", activity_id="1")
-        with refused(RPCStatusCode.INVALID_ARGUMENT):
-            await answer.report_cancellation()
-        await handle.cancel()
-
-        async def heard() -> bool:
-            try:
-                await answer.heartbeat()
-            except AsyncActivityCancelledError as error:
-                return error.details is not None and error.details.cancel_requested
-            return False
-
-        await until(heard)
-        await answer.report_cancellation("half done")
-        with pytest.raises(WorkflowFailureError) as caught:
-            await handle.result()
-        assert isinstance(caught.value.cause, CancelledError)
-
-    play(client, scene)
-
-
-# -- the blocking twin -----------------------------------------------------------------
-
-
-def test_the_blocking_client_does_the_same_without_a_loop(
-    client: BlockingClient,
-) -> None:
-    handle = client.start_workflow(Diary.run, 1, id="d", task_queue=QUEUE)
-    handle.signal(Diary.end)
-    play(client, lambda _: asyncio.to_thread(handle.result))
-    assert handle.result() == 2
-    assert handle.describe().status is Status.COMPLETED
-    assert [run.id for run in client.list_workflows()] == ["d"]
-    events = list(handle.fetch_history_events(wait_new_event=True))
-    assert events == list(handle.fetch_history().events)
-
-
-def test_a_repeated_start_and_signal_are_done_once(client: BlockingClient) -> None:
-    class Deaf:
-        """Does everything, and loses the first answer."""
-
-        def __init__(self) -> None:
-            self.lost: set[str] = set()
-
-        def __getattr__(self, name: str) -> Any:
-            real = getattr(store, name)
-            if name not in {"start_run", "send_to_run", "close_run"}:
-                return real
-
-            def call(*args: Any, **kwargs: Any) -> Any:
-                answer = real(*args, **kwargs)
-                if name not in self.lost:
-                    self.lost.add(name)
-                    raise StoreUnavailableError("the reply was lost")
-                return answer
-
-            return call
-
-    store = client.store
-    client.service.store = Deaf()
-    handle = client.start_workflow(Diary.run, 1, id="d", task_queue=QUEUE)
-    handle.signal(Diary.write, "once")
-    run = store.get_run(client.get_workflow_handle("d").result_ref())
-    assert run is not None
-    assert (run.run_id, run.inbox_seq) == (handle.result_run_id, 1)
-    handle.terminate()
-    assert handle.describe().status is Status.TERMINATED
-
-
-class Envelope:
-    """A codec that wraps what it is given."""
-
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [
-            Payload(
-                {"encoding": b"envelope"}, json.dumps(payload_to_json(each)).encode()
-            )
-            for each in payloads
-        ]
-
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [payload_from_json(json.loads(each.data)) for each in payloads]
-
-
-def test_behind_a_codec_nothing_is_stored_in_the_clear(client: BlockingClient) -> None:
-    converter = DataConverter(payload_codec=Envelope())
-    sealed = BlockingClient(client.service, data_converter=converter)
-
-    async def scene(client: Client) -> None:
-        handle = await start(client, memo={"page": 1})
-        await handle.signal(Diary.write, "secret")
-        assert await handle.query(Diary.read) == ["secret"]
-        assert await (await handle.describe()).memo() == {"page": 1}
-        with pytest.raises(WorkflowQueryFailedError, match="no page to tear"):
-            await handle.query(Diary.tear)
-        await handle.signal(Diary.end)
-        assert await handle.result() == 3
-        text = (await handle.fetch_history()).to_json()
-        plain = payload_to_json(converter.payload_converter.to_payload("secret"))
-        assert plain["data"] not in text
-        await start(client, id="t")
-        other = client.get_workflow_handle("t")
-        await other.terminate("why")
-        with pytest.raises(WorkflowFailureError) as caught:
-            await other.result()
-        assert isinstance(caught.value.cause, TerminatedError)
-        assert caught.value.cause.details == ("why",)
-
-    play(sealed, scene)

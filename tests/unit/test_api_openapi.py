@@ -5,7 +5,9 @@ import re
 from typing import Any
 
 import falcon.inspect
+import pytest
 from openapi_spec_validator import validate
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from api.app import create_app
 from api.openapi import build_openapi
@@ -20,7 +22,10 @@ def description() -> dict[str, Any]:
 
 
 def test_the_description_is_valid_openapi() -> None:
-    validate(description())
+    validate(description())  # raises what is wrong
+    broken = {**description(), "paths": {"/x": {"get": {"responses": "none"}}}}
+    with pytest.raises(OpenAPIValidationError):
+        validate(broken)
 
 
 def test_the_description_is_json() -> None:

@@ -350,17 +350,16 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
         back = decode_tagged(json.dumps(value).encode())
     except PayloadError:
         return
-    if not isinstance(back, float):
-        encode_tagged(back)
+    assert same(there_and_back(back), back) or back != back  # noqa: PLR0124 - a NaN
 
 
 @given(st.binary(max_size=50))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
-        decode_tagged(data)
+        back = decode_tagged(data)
     except PayloadError:
         return
-    json.loads(data)
+    assert same(there_and_back(back), back) or back != back  # noqa: PLR0124 - a NaN
 
 
 WRAPPERS: dict[str, Callable[[Any], Any]] = {

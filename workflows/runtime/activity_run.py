@@ -143,11 +143,12 @@ class _Run:
             shield=None if definition.is_async else self._shield,
             client=host.client if definition.is_async else None,
         )
+        timeout_ms = job.deadlines.heartbeat_ms if job.deadlines else None
         self.heart = Heart(
             host.store,
             job.id,
             job.token,
-            timeout_ms=job.deadlines.heartbeat_ms if job.deadlines else None,
+            rest_ns=host.hearts.throttle.rest_ns(timeout_ms),
             on_cancel=self._cancel,
         )
 

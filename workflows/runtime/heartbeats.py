@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from workflows.activity import ActivityCancellationDetails
 from workflows.exceptions import StoreError
@@ -11,17 +12,30 @@ from workflows.store import Store
 
 logger = logging.getLogger("workflows.runtime")
 
-DEFAULT_THROTTLE_NS = 30_000 * MS
-MAX_THROTTLE_NS = 60_000 * MS
 RETRY_NS = 500 * MS
 SHARE = 0.8  # of the heartbeat timeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How long (ms) the next heartbeat waits: `default_ms` without a timeout, never
+    longer than `most_ms`.
+    """
+
+    default_ms: int = 30_000
+    most_ms: int = 60_000
+
+    def rest_ns(self, timeout_ms: int | None) -> int:
+        """Return the rest between two heartbeats of an activity with this timeout."""
+        wanted = SHARE * timeout_ms if timeout_ms else self.default_ms
+        return int(min(wanted, self.most_ms) * MS)
 
 
 class Heart:
     """The heartbeats of one activity attempt. Thread-safe.
 
-    The first one is due at once, later ones at 0.8 times the heartbeat timeout; of
-    those in between the newest is kept. `on_cancel` is called once, when the store says
+    The first one is due at once, later ones `rest_ns` after the one before; of those in
+    between the newest is kept. `on_cancel` is called once, when the store says
     that the activity should end.
     """
 
@@ -31,15 +45,13 @@ class Heart:
         job_id: str,
         token: str,
         *,
-        timeout_ms: int | None,
+        rest_ns: int,
         on_cancel: Callable[[ActivityCancellationDetails], None],
-        max_throttle_ns: int = MAX_THROTTLE_NS,
     ) -> None:
         self._store = store
         self._key = job_id, token
         self._on_cancel = on_cancel
-        wanted = SHARE * timeout_ms * MS if timeout_ms else DEFAULT_THROTTLE_NS
-        self._throttle_ns = min(int(wanted), max_throttle_ns)
+        self._rest_ns = rest_ns
         self._lock = threading.Lock()
         self._pending: bytes | None = None
         self._due = 0
@@ -64,7 +76,7 @@ class Heart:
             if self._pending is None or now < self._due:
                 return
             details, self._pending = self._pending, None
-            self._due = now + self._throttle_ns
+            self._due = now + self._rest_ns
         try:
             answer = self._store.beat(*self._key, details)
         except StoreError as error:
@@ -95,7 +107,8 @@ class Heart:
 class Hearts:
     """One thread that sends the heartbeats of a process's activities."""
 
-    def __init__(self) -> None:
+    def __init__(self, throttle: Throttle | None = None) -> None:
+        self.throttle = throttle or Throttle()
         self._hearts: set[Heart] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()

@@ -18,7 +18,7 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.runtime.activity_run import ActivityHost
 from workflows.runtime.codec import SyncConverter
 from workflows.runtime.codec_instance import with_codec
-from workflows.runtime.heartbeats import Hearts
+from workflows.runtime.heartbeats import Hearts, Throttle
 from workflows.runtime.run_cache import RunCache
 from workflows.runtime.workflow_tasks import WorkflowHost
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
@@ -111,6 +111,7 @@ class WorkerParts:
     identity: str
     cached: int = 1000
     limits: Limits = field(default_factory=Limits)
+    throttle: Throttle = field(default_factory=Throttle)
     loop: asyncio.AbstractEventLoop | None = None
     client: Any = None
 
@@ -123,7 +124,7 @@ def make_worker(parts: WorkerParts) -> WorkflowWorker:
         converter=converter,
         definitions=parts.registry.activities,
         dynamic=parts.registry.dynamic_activity,
-        hearts=Hearts(),
+        hearts=Hearts(parts.throttle),
         shutdown=Flag(),
         namespace=parts.namespace,
         task_queue=parts.options.task_queue,

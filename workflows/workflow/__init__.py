@@ -24,19 +24,12 @@ from workflows.workflow import unsafe
 from workflows.workflow.activities import (
     ActivityCancellationType,
     ActivityConfig,
-    LocalActivityConfig,
     execute_activity,
     execute_activity_class,
     execute_activity_method,
-    execute_local_activity,
-    execute_local_activity_class,
-    execute_local_activity_method,
     start_activity,
     start_activity_class,
     start_activity_method,
-    start_local_activity,
-    start_local_activity_class,
-    start_local_activity_method,
 )
 from workflows.workflow.children import (
     ChildWorkflowCancellationType,
@@ -70,6 +63,15 @@ from workflows.workflow.handlers import (
     set_dynamic_signal_handler,
     set_query_handler,
     set_signal_handler,
+)
+from workflows.workflow.local_activities import (
+    LocalActivityConfig,
+    execute_local_activity,
+    execute_local_activity_class,
+    execute_local_activity_method,
+    start_local_activity,
+    start_local_activity_class,
+    start_local_activity_method,
 )
 from workflows.workflow.log import LoggerAdapter, logger
 from workflows.workflow.running import (

@@ -1,4 +1,4 @@
-"""Starting activities. See `workflows.activity` for writing them."""
+"""Starting activities on a task queue; `workflows.activity` is for writing them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -41,22 +41,6 @@ class ActivityConfig(TypedDict, total=False):
     activity_id: str | None
     summary: str | None
     priority: Priority
-
-
-class LocalActivityConfig(TypedDict, total=False):
-    """Options of `start_local_activity` and `execute_local_activity`, to unpack."""
-
-    schedule_to_close_timeout: timedelta | None
-    schedule_to_start_timeout: timedelta | None
-    start_to_close_timeout: timedelta | None
-    retry_policy: RetryPolicy | None
-    local_retry_threshold: timedelta | None
-    cancellation_type: ActivityCancellationType
-    activity_id: str | None
-    summary: str | None
-
-
-# -- activities on a task queue -----------------------------------------------------
 
 
 @overload
@@ -130,7 +114,7 @@ def start_activity(
     Raises:
         InvalidArgumentError: no activity, or no timeout that ends it.
     """
-    name, hint = _target(activity)
+    name, hint = activity_name(activity)
     return current().activities.start(
         ActivityCall(
             name=name,
@@ -188,17 +172,8 @@ async def execute_activity(
     arg: Any = UNSET,
     *,
     args: Sequence[Any] = (),
-    task_queue: str | None = None,
     result_type: type | None = None,
-    schedule_to_close_timeout: timedelta | None = None,
-    schedule_to_start_timeout: timedelta | None = None,
-    start_to_close_timeout: timedelta | None = None,
-    heartbeat_timeout: timedelta | None = None,
-    retry_policy: RetryPolicy | None = None,
-    cancellation_type: ActivityCancellationType = TRY_CANCEL,
-    activity_id: str | None = None,
-    summary: str | None = None,
-    priority: Priority = Priority.default,
+    **config: Unpack[ActivityConfig],
 ) -> Any:
     """Start an activity, wait for it and return its result; see `start_activity`.
 
@@ -206,20 +181,7 @@ async def execute_activity(
         ActivityError: it failed, timed out or was cancelled; `cause` says how.
     """
     return await start_activity(
-        activity,
-        arg,
-        args=args,
-        task_queue=task_queue,
-        result_type=result_type,
-        schedule_to_close_timeout=schedule_to_close_timeout,
-        schedule_to_start_timeout=schedule_to_start_timeout,
-        start_to_close_timeout=start_to_close_timeout,
-        heartbeat_timeout=heartbeat_timeout,
-        retry_policy=retry_policy,
-        cancellation_type=cancellation_type,
-        activity_id=activity_id,
-        summary=summary,
-        priority=priority,
+        activity, arg, args=args, result_type=result_type, **config
     )
 
 
@@ -249,189 +211,7 @@ start_activity_method = start_activity
 execute_activity_method = execute_activity
 
 
-# -- activities inside the workflow task -------------------------------------------
-
-
-@overload
-def start_local_activity(
-    activity: Callable[..., Awaitable[R]],
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> ActivityHandle[R]: ...
-
-
-@overload
-def start_local_activity(
-    activity: Callable[..., R],
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> ActivityHandle[R]: ...
-
-
-@overload
-def start_local_activity(
-    activity: str,
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> ActivityHandle[Any]: ...
-
-
-def start_local_activity(
-    activity: Any,
-    arg: Any = UNSET,
-    *,
-    args: Sequence[Any] = (),
-    result_type: type | None = None,
-    schedule_to_close_timeout: timedelta | None = None,
-    schedule_to_start_timeout: timedelta | None = None,
-    start_to_close_timeout: timedelta | None = None,
-    retry_policy: RetryPolicy | None = None,
-    local_retry_threshold: timedelta | None = None,
-    cancellation_type: ActivityCancellationType = TRY_CANCEL,
-    activity_id: str | None = None,
-    summary: str | None = None,
-) -> ActivityHandle[Any]:
-    """Start a short activity in the worker that runs the workflow; it runs at least
-    once, whatever its policy. As `start_activity`, but:
-
-    Args:
-        activity: as there.
-        arg: as there.
-        args: as there.
-        result_type: as there.
-        schedule_to_close_timeout: as there.
-        schedule_to_start_timeout: as there.
-        start_to_close_timeout: as there.
-        retry_policy: as there.
-        local_retry_threshold: a longer wait for the next attempt is a durable timer.
-        cancellation_type: as there.
-        activity_id: as there.
-        summary: as there.
-    """
-    name, hint = _target(activity)
-    return current().activities.start(
-        ActivityCall(
-            name=name,
-            arguments=arguments_of(arg, args),
-            result_hint=result_type or hint,
-            local=True,
-            schedule_to_close=schedule_to_close_timeout,
-            schedule_to_start=schedule_to_start_timeout,
-            start_to_close=start_to_close_timeout,
-            retry_policy=retry_policy,
-            local_retry_threshold=local_retry_threshold,
-            cancellation_type=CancellationType[cancellation_type.name],
-            activity_id=activity_id,
-            summary=summary,
-        )
-    )
-
-
-@overload
-async def execute_local_activity(
-    activity: Callable[..., Awaitable[R]],
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> R: ...
-
-
-@overload
-async def execute_local_activity(
-    activity: Callable[..., R],
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> R: ...
-
-
-@overload
-async def execute_local_activity(
-    activity: str,
-    arg: Any = ...,
-    *,
-    args: Sequence[Any] = ...,
-    result_type: type | None = ...,
-    **config: Unpack[LocalActivityConfig],
-) -> Any: ...
-
-
-async def execute_local_activity(
-    activity: Any,
-    arg: Any = UNSET,
-    *,
-    args: Sequence[Any] = (),
-    result_type: type | None = None,
-    schedule_to_close_timeout: timedelta | None = None,
-    schedule_to_start_timeout: timedelta | None = None,
-    start_to_close_timeout: timedelta | None = None,
-    retry_policy: RetryPolicy | None = None,
-    local_retry_threshold: timedelta | None = None,
-    cancellation_type: ActivityCancellationType = TRY_CANCEL,
-    activity_id: str | None = None,
-    summary: str | None = None,
-) -> Any:
-    """Start a local activity, wait for it and return its result.
-
-    Raises:
-        ActivityError: it failed, timed out or was cancelled; `cause` says how.
-    """
-    return await start_local_activity(
-        activity,
-        arg,
-        args=args,
-        result_type=result_type,
-        schedule_to_close_timeout=schedule_to_close_timeout,
-        schedule_to_start_timeout=schedule_to_start_timeout,
-        start_to_close_timeout=start_to_close_timeout,
-        retry_policy=retry_policy,
-        local_retry_threshold=local_retry_threshold,
-        cancellation_type=cancellation_type,
-        activity_id=activity_id,
-        summary=summary,
-    )
-
-
-def start_local_activity_class(
-    activity: type[Any],
-    arg: Any = UNSET,
-    *,
-    args: Sequence[Any] = (),
-    **config: Unpack[LocalActivityConfig],
-) -> ActivityHandle[Any]:
-    """Start a local activity that is a class with `__call__`."""
-    return start_local_activity(activity, arg, args=args, **config)
-
-
-async def execute_local_activity_class(
-    activity: type[Any],
-    arg: Any = UNSET,
-    *,
-    args: Sequence[Any] = (),
-    **config: Unpack[LocalActivityConfig],
-) -> Any:
-    """Execute a local activity that is a class with `__call__`."""
-    return await start_local_activity(activity, arg, args=args, **config)
-
-
-start_local_activity_method = start_local_activity
-execute_local_activity_method = execute_local_activity
-
-
-def _target(activity: Any) -> tuple[str, Any]:
+def activity_name(activity: Any) -> tuple[str, Any]:
     """Return the name of an activity and the hint of its result."""
     if isinstance(activity, str):
         return activity, None

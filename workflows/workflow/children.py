@@ -165,22 +165,8 @@ async def execute_child_workflow(
     arg: Any = UNSET,
     *,
     args: Sequence[Any] = (),
-    id: str | None = None,
-    task_queue: str | None = None,
     result_type: type | None = None,
-    cancellation_type: ChildWorkflowCancellationType = WAIT_COMPLETED,
-    parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE,
-    execution_timeout: timedelta | None = None,
-    run_timeout: timedelta | None = None,
-    task_timeout: timedelta | None = None,
-    id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-    retry_policy: RetryPolicy | None = None,
-    cron_schedule: str = "",
-    memo: Mapping[str, Any] | None = None,
-    search_attributes: Any = None,
-    static_summary: str | None = None,
-    static_details: str | None = None,
-    priority: Priority = Priority.default,
+    **config: Unpack[ChildWorkflowConfig],
 ) -> Any:
     """Start a child workflow, wait for it and return its result; see
     `start_child_workflow`.
@@ -189,25 +175,7 @@ async def execute_child_workflow(
         ChildWorkflowError: it failed, timed out or was cancelled; `cause` says how.
     """
     handle = await start_child_workflow(
-        workflow,
-        arg,
-        args=args,
-        id=id,
-        task_queue=task_queue,
-        result_type=result_type,
-        cancellation_type=cancellation_type,
-        parent_close_policy=parent_close_policy,
-        execution_timeout=execution_timeout,
-        run_timeout=run_timeout,
-        task_timeout=task_timeout,
-        id_reuse_policy=id_reuse_policy,
-        retry_policy=retry_policy,
-        cron_schedule=cron_schedule,
-        memo=memo,
-        search_attributes=search_attributes,
-        static_summary=static_summary,
-        static_details=static_details,
-        priority=priority,
+        workflow, arg, args=args, result_type=result_type, **config
     )
     return await handle
 

@@ -82,7 +82,8 @@ def test_a_change_that_replay_notices(
 def test_a_change_that_replay_allows(
     old: Sequence[c.Command], new: Sequence[c.Command]
 ) -> None:
-    replayed(recorded(old), new)
+    replay = replayed(recorded(old), new)
+    assert (replay.length, replay.closed) == (len(recorded(old)), False)
 
 
 def test_a_command_may_come_in_an_earlier_task_than_it_did() -> None:

@@ -367,7 +367,9 @@ def test_an_evicted_instance_leaves_no_task_and_has_no_effects(how: str) -> None
 
 
 def test_an_instance_can_be_evicted_before_it_began() -> None:
-    Driver(Stubborn, "plain").instance.evict()
+    driver = Driver(Stubborn, "plain")
+    driver.instance.evict()
+    assert not driver.instance.core.loop.tasks
 
 
 @workflow.defn
