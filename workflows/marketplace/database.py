@@ -20,8 +20,8 @@ from workflows.exceptions import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from workflows.marketplace.repositories import SqlWork
-from workflows.marketplace.tables import APPLICATION_ID, SCHEMA_VERSION, metadata
+from workflows.marketplace.sql.work import SqlWork
+from workflows.marketplace.tables import APPLICATION_ID, SCHEMA_VERSION
 
 BUSY_TIMEOUT_MS = 5000
 PASSING = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR"})
@@ -68,15 +68,22 @@ class Database:
             owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
             if owner == APPLICATION_ID and version == SCHEMA_VERSION:
                 return
-            if owner == APPLICATION_ID:
+            if owner == APPLICATION_ID and version > SCHEMA_VERSION:
                 msg = (
-                    f"{path} has schema {version}; this program knows {SCHEMA_VERSION}"
+                    f"{path} has schema {version}; this program knows "
+                    f"{SCHEMA_VERSION}: use the newer program"
                 )
                 raise StoreRefusedError(msg)
-            if owner or version or inspect(connection).get_table_names():
+            foreign = version or inspect(connection).get_table_names()
+            if owner != APPLICATION_ID and (owner or foreign):
                 msg = f"{path} is a database of another program"
                 raise StoreRefusedError(msg)
-            metadata.create_all(connection)
+            # Alembic takes long to load, and is needed once in a file's life.
+            from workflows.marketplace.migrations.upgrade import (  # noqa: PLC0415
+                upgrade,
+            )
+
+            upgrade(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 

@@ -1,13 +1,14 @@
 """What the marketplace needs of the world; adapters are chosen by settings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from workflows.marketplace.message import Channel, Message, Recipient
-from workflows.marketplace.order import Order
+from workflows.marketplace.order import Order, OrderStatus
+from workflows.marketplace.rules.pricing import Line
 from workflows.marketplace.whatsapp_errors import SendFailure
 
 
@@ -70,6 +71,18 @@ class OrderRepository(Protocol):
 
     def save(self, old: Order, new: Order) -> bool:
         """Compare-and-set on the status, epoch and money of `old`; False if it lost."""
+
+    def add_lines(self, order_id: str, lines: Iterable[Line]) -> None:
+        """Write what was ordered, in its order."""
+
+    def lines(self, order_id: str) -> Sequence[Line]:
+        """Return what was ordered, in its order."""
+
+    def overdue(self, before: datetime, limit: int) -> Sequence[Order]:
+        """Return open orders whose deadline was before then, the oldest first."""
+
+    def in_status(self, status: OrderStatus, limit: int) -> Sequence[Order]:
+        """Return orders in a status, the oldest first."""
 
 
 class Work(Protocol):

@@ -1,13 +1,11 @@
-"""The repositories of `workflows.marketplace.ports` on SQL tables."""
+"""Messages, recipients and the sending account."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from workflows.marketplace import tables
 from workflows.marketplace.content import CONTENT, TemplateContent
@@ -18,34 +16,7 @@ from workflows.marketplace.message import (
     Recipient,
     Scope,
 )
-from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
-
-
-class SqlWork:
-    """One transaction's view of all tables."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @cached_property
-    def messages(self) -> "SqlMessages":
-        """See `MessageRepository`."""
-        return SqlMessages(self._connection)
-
-    @cached_property
-    def recipients(self) -> "SqlRecipients":
-        """See `RecipientRepository`."""
-        return SqlRecipients(self._connection)
-
-    @cached_property
-    def channel(self) -> "SqlChannel":
-        """See `ChannelRepository`."""
-        return SqlChannel(self._connection)
-
-    @cached_property
-    def orders(self) -> "SqlOrders":
-        """See `OrderRepository`."""
-        return SqlOrders(self._connection)
+from workflows.marketplace.sql.rows import insert
 
 
 class SqlMessages:
@@ -57,7 +28,7 @@ class SqlMessages:
     def add(self, message: Message) -> Message:
         """See the port."""
         table = tables.messages
-        statement = insert(table).values(_message_values(message))
+        statement = insert(self._connection, table).values(_message_values(message))
         self._connection.execute(
             statement.on_conflict_do_nothing(index_elements=["dedupe_key"])
         )
@@ -154,7 +125,7 @@ class SqlRecipients:
     def put(self, recipient: Recipient) -> None:
         """See the port."""
         values = asdict(recipient)
-        statement = insert(tables.recipients).values(values)
+        statement = insert(self._connection, tables.recipients).values(values)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["key"], set_=values)
         )
@@ -176,47 +147,10 @@ class SqlChannel:
     def put(self, channel: Channel) -> None:
         """See the port."""
         values = asdict(channel)
-        statement = insert(tables.channel).values(id=1, **values)
+        statement = insert(self._connection, tables.channel).values(id=1, **values)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["id"], set_=values)
         )
-
-
-class SqlOrders:
-    """See `OrderRepository`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add(self, order: Order) -> bool:
-        """See the port."""
-        statement = insert(tables.orders).values(asdict(order))
-        result = self._connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["id"])
-        )
-        return result.rowcount == 1
-
-    def get(self, order_id: str) -> Order | None:
-        """See the port."""
-        table = tables.orders
-        query = select(table).where(table.c.id == order_id)
-        row = self._connection.execute(query).mappings().first()
-        return None if row is None else _order(row)
-
-    def save(self, old: Order, new: Order) -> bool:
-        """See the port."""
-        table = tables.orders
-        result = self._connection.execute(
-            update(table)
-            .where(
-                table.c.id == old.id,
-                table.c.status == old.status,
-                table.c.expiry_epoch == old.expiry_epoch,
-                table.c.paid_paisa == old.paid_paisa,
-            )
-            .values(asdict(new))
-        )
-        return result.rowcount == 1
 
 
 def _oldest_first() -> Select[Any]:
@@ -245,10 +179,3 @@ def _message(row: RowMapping) -> Message:
     if values["error_scope"] is not None:
         values["error_scope"] = Scope(values["error_scope"])
     return Message(**values)
-
-
-def _order(row: RowMapping) -> Order:
-    values = dict(row)
-    values["status"] = OrderStatus(values["status"])
-    values["payment_status"] = PaymentStatus(values["payment_status"])
-    return Order(**values)
