@@ -4,7 +4,7 @@ The engine of the jobs has another file. Never open either by other means in the
 process: SQLite's locks belong to the process, and a second library breaks them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from workflows.exceptions import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from workflows.marketplace.repositories import CreditPort, OrderRepository
+from workflows.marketplace.sql.credit import NativeCredit
+from workflows.marketplace.sql.orders import SqlOrders
 from workflows.marketplace.sql.work import SqlWork
 from workflows.marketplace.tables import APPLICATION_ID, SCHEMA_VERSION
 
@@ -30,7 +33,13 @@ PASSING = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOER
 class Database:
     """A `Storage` on a SQLite file, made on first use. Thread-safe, not fork-safe."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        orders: Callable[[Connection], OrderRepository] = SqlOrders,
+        credit: Callable[[Connection], CreditPort] = NativeCredit,
+    ) -> None:
+        self._adapters = (orders, credit)
         parsed = sqlite_url(url)
         path = Path(str(parsed.database))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +53,7 @@ class Database:
     def begin(self) -> Iterator[SqlWork]:
         """See `Storage.begin`. Writers wait for each other, at most 5 s."""
         with self._transaction() as connection:
-            yield SqlWork(connection)
+            yield SqlWork(connection, *self._adapters)
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""

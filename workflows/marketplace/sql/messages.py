@@ -56,15 +56,6 @@ class SqlMessages:
         )
         return new if result.rowcount == 1 else None
 
-    def queued_of_order(self, order_id: str) -> Sequence[Message]:
-        """See the port."""
-        table = tables.messages
-        return self._all(
-            _oldest_first().where(
-                table.c.order_id == order_id, table.c.status == MessageStatus.QUEUED
-            )
-        )
-
     def parked(self, limit: int) -> Sequence[Message]:
         """See the port."""
         table = tables.messages

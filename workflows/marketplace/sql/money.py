@@ -111,9 +111,10 @@ class Payments(Rows[Payment]):
         Money that belongs to an order waits for that order's invoice.
         """
         table = tables.payments
+        invoiced = select(tables.invoices.c.order_id)
         return self.where(
             table.c.customer_id == customer_id,
-            table.c.order_id.is_(None),
+            table.c.order_id.is_(None) | table.c.order_id.in_(invoiced),
             table.c.status == PaymentState.CAPTURED,
             table.c.allocated_paisa < table.c.amount_paisa,
             order_by=(table.c.received_at, table.c.id),

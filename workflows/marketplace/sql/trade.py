@@ -1,6 +1,6 @@
 """Parties, bidding rounds and offers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -186,6 +186,6 @@ class Confirmations(Rows[Confirmation]):
             limit=limit,
         )
 
-    def tried(self, order_id: str) -> Collection[str]:
+    def tried(self, order_id: str) -> frozenset[str]:
         """Return the suppliers who were offered the order."""
-        return {offer.supplier_id for offer in self.of_order(order_id)}
+        return frozenset(offer.supplier_id for offer in self.of_order(order_id))

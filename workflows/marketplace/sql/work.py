@@ -1,19 +1,28 @@
 """One transaction's view of all tables."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 from sqlalchemy import Connection
 
+from workflows.marketplace.repositories import CreditPort, OrderRepository
 from workflows.marketplace.sql import backoffice, money, trade
+from workflows.marketplace.sql.credit import NativeCredit
 from workflows.marketplace.sql.messages import SqlChannel, SqlMessages, SqlRecipients
 from workflows.marketplace.sql.orders import SqlOrders
 
 
 class SqlWork:
-    """See `Work`."""
+    """One transaction: all of it or nothing, seeing no half of another."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        orders: Callable[[Connection], OrderRepository] = SqlOrders,
+        credit: Callable[[Connection], CreditPort] = NativeCredit,
+    ) -> None:
         self._connection = connection
+        self._make_orders, self._make_credit = orders, credit
 
     @cached_property
     def messages(self) -> SqlMessages:
@@ -31,9 +40,14 @@ class SqlWork:
         return SqlChannel(self._connection)
 
     @cached_property
-    def orders(self) -> SqlOrders:
+    def orders(self) -> OrderRepository:
         """Orders."""
-        return SqlOrders(self._connection)
+        return self._make_orders(self._connection)
+
+    @cached_property
+    def credit(self) -> CreditPort:
+        """What customers may owe."""
+        return self._make_credit(self._connection)
 
     @cached_property
     def customers(self) -> trade.Customers:
