@@ -5,6 +5,7 @@ It is the default of WORKFLOWS_IMPORTS.
 
 from workflows.jobs.bidding_timeout.job import close_bidding
 from workflows.jobs.order_expiry.job import expire_order
+from workflows.jobs.payment_reminders.job import remind_debtors
 from workflows.jobs.vendor_fallback.job import find_next_supplier
 from workflows.jobs.whatsapp_message_send.job import send_whatsapp_message
 from workflows.jobs.wholesaler_confirmation_timeout.job import end_unanswered_offers
@@ -14,5 +15,6 @@ __all__ = [
     "end_unanswered_offers",
     "expire_order",
     "find_next_supplier",
+    "remind_debtors",
     "send_whatsapp_message",
 ]

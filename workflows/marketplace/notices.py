@@ -1,5 +1,6 @@
 """What the marketplace tells people: one function per template."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from workflows.marketplace.confirmation import Confirmation
 from workflows.marketplace.content import TemplateContent
 from workflows.marketplace.message import Message
 from workflows.marketplace.order import Order
-from workflows.marketplace.parties import Supplier
+from workflows.marketplace.parties import Customer, Supplier
 from workflows.marketplace.rules.money import rupees
 from workflows.marketplace.rules.tokens import button_token
 
@@ -206,3 +207,29 @@ def _message(
         created_at=change.now,
         subject=subject,
     )
+
+
+def tell_debtor(
+    change: Change,
+    customer: Customer,
+    template: str,
+    *parameters: str,
+    key: str,
+    purpose: str,
+    subject: str | None,
+    not_after: datetime | None,
+) -> None:
+    """Send a customer a template about what he owes; rather never than twice."""
+    if customer.phone is None and customer.bsuid is None:
+        return
+    message = _message(
+        change,
+        key=key,
+        purpose=purpose,
+        to=Address(customer.phone, customer.bsuid),
+        content=TemplateContent(name=template, body_params=parameters),
+        order_id=None,
+        not_after=not_after,
+        subject=subject,
+    )
+    change.tell(replace(message, delivery="at_most_once"))
