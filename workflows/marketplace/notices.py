@@ -233,3 +233,17 @@ def tell_debtor(
         subject=subject,
     )
     change.tell(replace(message, delivery="at_most_once"))
+
+
+def tell_staff(change: Change, phone: str, title: str, text: str, *, key: str) -> None:
+    """Send a daily report to a person of the staff."""
+    message = _message(
+        change,
+        key=key,
+        purpose="daily_report",
+        to=Address(phone, None),
+        content=TemplateContent(name="daily_report_v1", body_params=(title, text)),
+        order_id=None,
+        not_after=change.now + HALF_A_DAY,
+    )
+    change.tell(message)

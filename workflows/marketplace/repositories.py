@@ -34,6 +34,11 @@ class MessageRepository(Protocol):
     def parked_before(self, created_at: datetime, limit: int) -> int:
         """Count parked messages older than that, up to `limit`."""
 
+    def written_between(
+        self, start: datetime, end: datetime
+    ) -> Sequence[tuple[str, str | None]]:
+        """Return the status and error code of messages written from start to end."""
+
     def failed_with_channel(self, since: datetime, limit: int) -> Sequence[Message]:
         """Return messages that failed with the account since then, oldest first."""
 

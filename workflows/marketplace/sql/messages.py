@@ -78,6 +78,17 @@ class SqlMessages:
         ).scalar_one()
         return count
 
+    def written_between(
+        self, start: datetime, end: datetime
+    ) -> Sequence[tuple[str, str | None]]:
+        """See the port."""
+        table = tables.messages
+        query = select(table.c.status, table.c.error_code).where(
+            table.c.created_at >= start, table.c.created_at < end
+        )
+        rows = self._connection.execute(query)
+        return [(str(status), code) for status, code in rows]
+
     def failed_with_channel(self, since: datetime, limit: int) -> Sequence[Message]:
         """See the port."""
         table = tables.messages

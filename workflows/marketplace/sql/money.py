@@ -60,6 +60,12 @@ class Invoices(Rows[Invoice]):
         found = self.where(tables.invoices.c.order_id == order_id)
         return found[0] if found else None
 
+    def of_customer(self, customer_id: str) -> list[Invoice]:
+        """Return all invoices of a customer, by id."""
+        table = tables.invoices
+        mine = table.c.customer_id == customer_id
+        return self.where(mine, order_by=(table.c.id,))
+
     def open_of(self, customer_id: str) -> list[Invoice]:
         """Return what a customer owes, by due date."""
         table = tables.invoices
@@ -127,6 +133,11 @@ class Allocations(Rows[Allocation]):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, tables.allocations, Allocation)
 
+    def of_invoice(self, invoice_id: str) -> int:
+        """Return how much pays an invoice, in paisa."""
+        table = tables.allocations
+        return self.total("amount_paisa", table.c.invoice_id == invoice_id)
+
 
 class Ledger:
     """The double-entry ledger; see `workflows.marketplace.ledger`."""
@@ -173,6 +184,17 @@ class Ledger:
         query = select(total).where(table.c.account == account)
         if party_id is not None:
             query = query.where(table.c.party_id == party_id)
+        return int(self._connection.execute(query).scalar_one())
+
+    def receivables_before(self, end: datetime) -> int:
+        """Return what all customers owed at an instant."""
+        head, table = tables.ledger_transactions, tables.ledger_entries
+        total = func.coalesce(func.sum(_signed()), 0)
+        query = (
+            select(total)
+            .join(head, head.c.key == table.c.key)
+            .where(table.c.account == Account.RECEIVABLES, head.c.posted_at < end)
+        )
         return int(self._connection.execute(query).scalar_one())
 
     def unbalanced(self) -> list[str]:
