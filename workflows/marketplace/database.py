@@ -4,7 +4,7 @@ The engine of the jobs has another file. Never open either by other means in the
 process: SQLite's locks belong to the process, and a second library breaks them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,11 @@ from workflows.exceptions import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from workflows.marketplace.repositories import SqlWork
-from workflows.marketplace.tables import APPLICATION_ID, SCHEMA_VERSION, metadata
+from workflows.marketplace.repositories import CreditPort, OrderRepository
+from workflows.marketplace.sql.credit import NativeCredit
+from workflows.marketplace.sql.orders import SqlOrders
+from workflows.marketplace.sql.work import SqlWork
+from workflows.marketplace.tables import APPLICATION_ID, SCHEMA_VERSION
 
 BUSY_TIMEOUT_MS = 5000
 PASSING = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR"})
@@ -30,7 +33,13 @@ PASSING = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOER
 class Database:
     """A `Storage` on a SQLite file, made on first use. Thread-safe, not fork-safe."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        orders: Callable[[Connection], OrderRepository] = SqlOrders,
+        credit: Callable[[Connection], CreditPort] = NativeCredit,
+    ) -> None:
+        self._adapters = (orders, credit)
         parsed = sqlite_url(url)
         path = Path(str(parsed.database))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +53,7 @@ class Database:
     def begin(self) -> Iterator[SqlWork]:
         """See `Storage.begin`. Writers wait for each other, at most 5 s."""
         with self._transaction() as connection:
-            yield SqlWork(connection)
+            yield SqlWork(connection, *self._adapters)
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -68,15 +77,22 @@ class Database:
             owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
             if owner == APPLICATION_ID and version == SCHEMA_VERSION:
                 return
-            if owner == APPLICATION_ID:
+            if owner == APPLICATION_ID and version > SCHEMA_VERSION:
                 msg = (
-                    f"{path} has schema {version}; this program knows {SCHEMA_VERSION}"
+                    f"{path} has schema {version}; this program knows "
+                    f"{SCHEMA_VERSION}: use the newer program"
                 )
                 raise StoreRefusedError(msg)
-            if owner or version or inspect(connection).get_table_names():
+            foreign = version or inspect(connection).get_table_names()
+            if owner != APPLICATION_ID and (owner or foreign):
                 msg = f"{path} is a database of another program"
                 raise StoreRefusedError(msg)
-            metadata.create_all(connection)
+            # Alembic takes long to load, and is needed once in a file's life.
+            from workflows.marketplace.migrations.upgrade import (  # noqa: PLC0415
+                upgrade,
+            )
+
+            upgrade(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from workflows.exceptions import NonRetryableError, WorkflowsError
 
 NOT_FOUND = "not_found"
+INVARIANT = "invariant"  # what must always hold does not; nothing was written
 
 
 class TransientError(WorkflowsError):

@@ -118,6 +118,7 @@ class Message:
     failed_at: datetime | None = None
     job_id: str | None = None
     job_started_at: datetime | None = None
+    subject: str | None = None  # what it is about, for those who check it still holds
     version: int = 1
 
     @property

@@ -45,9 +45,26 @@ class PaymentStatus(StrEnum):
     REFUNDED = "refunded"
 
 
+class OrderMode(StrEnum):
+    """How a supplier is found."""
+
+    BIDDING = "bidding"
+    DIRECT = "direct"  # by the vendors' price lists
+
+
+class PaymentMode(StrEnum):
+    """When the customer pays."""
+
+    PREPAID = "prepaid"
+    CREDIT = "credit"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order. Money is integer paisa.
+
+    The total is fixed for the customer at placement; `ceiling_paisa` is the most that
+    a supplier may be paid, before tax. `area` is where it is delivered.
 
     `expiry_epoch` grows whenever `expires_at` changes, so that a timer set for an
     earlier deadline can be told from the current one.
@@ -63,6 +80,17 @@ class Order:
     paid_paisa: int = 0
     expiry_epoch: int = 1
     closed_reason: str | None = None
+    customer_id: str | None = None
+    area: str = ""
+    mode: OrderMode = OrderMode.BIDDING
+    payment_mode: PaymentMode = PaymentMode.PREPAID
+    vat_paisa: int = 0
+    ceiling_paisa: int = 0
+
+    @property
+    def subtotal_paisa(self) -> int:
+        """The price before tax."""
+        return self.total_paisa - self.vat_paisa
 
     def due_at(self) -> datetime | None:
         """When it expires, the grace for answers under way included; None: never."""

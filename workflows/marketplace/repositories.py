@@ -1,254 +1,103 @@
-"""The repositories of `workflows.marketplace.ports` on SQL tables."""
+"""What a transaction offers; a user may bring his own orders and credit.
 
-from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+An adapter of a user's is a class that is called with the transaction's SQLAlchemy
+connection: what it writes there commits and rolls back with everything else.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Protocol
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, update
-from sqlalchemy.dialects.sqlite import insert
-
-from workflows.marketplace import tables
-from workflows.marketplace.content import CONTENT, TemplateContent
-from workflows.marketplace.message import (
-    Channel,
-    Message,
-    MessageStatus,
-    Recipient,
-    Scope,
-)
-from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
+from workflows.marketplace.message import Channel, Message, Recipient
+from workflows.marketplace.order import Order, OrderStatus
+from workflows.marketplace.rules.pricing import Line
 
 
-class SqlWork:
-    """One transaction's view of all tables."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @cached_property
-    def messages(self) -> "SqlMessages":
-        """See `MessageRepository`."""
-        return SqlMessages(self._connection)
-
-    @cached_property
-    def recipients(self) -> "SqlRecipients":
-        """See `RecipientRepository`."""
-        return SqlRecipients(self._connection)
-
-    @cached_property
-    def channel(self) -> "SqlChannel":
-        """See `ChannelRepository`."""
-        return SqlChannel(self._connection)
-
-    @cached_property
-    def orders(self) -> "SqlOrders":
-        """See `OrderRepository`."""
-        return SqlOrders(self._connection)
-
-
-class SqlMessages:
-    """See `MessageRepository`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class MessageRepository(Protocol):
+    """The outbox."""
 
     def add(self, message: Message) -> Message:
-        """See the port."""
-        table = tables.messages
-        statement = insert(table).values(_message_values(message))
-        self._connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["dedupe_key"])
-        )
-        query = select(table).where(table.c.dedupe_key == message.dedupe_key)
-        return self._all(query)[0]
+        """Insert a message; if its dedupe key exists, return that one unchanged."""
 
     def get(self, message_id: str) -> Message | None:
-        """See the port."""
-        table = tables.messages
-        return self._first(select(table).where(table.c.id == message_id))
+        """Return one message."""
 
     def by_wamid(self, wamid: str) -> Message | None:
-        """See the port."""
-        table = tables.messages
-        return self._first(select(table).where(table.c.wamid == wamid))
+        """Return the message that WhatsApp knows under this id."""
 
     def save(self, old: Message, new: Message) -> Message | None:
-        """See the port."""
-        table = tables.messages
-        new = replace(new, version=old.version + 1)
-        result = self._connection.execute(
-            update(table)
-            .where(table.c.id == old.id, table.c.version == old.version)
-            .values(_message_values(new))
-        )
-        return new if result.rowcount == 1 else None
-
-    def queued_of_order(self, order_id: str) -> Sequence[Message]:
-        """See the port."""
-        table = tables.messages
-        return self._all(
-            _oldest_first().where(
-                table.c.order_id == order_id, table.c.status == MessageStatus.QUEUED
-            )
-        )
+        """Compare-and-set on `old.version`; return the new row, None if it lost."""
 
     def parked(self, limit: int) -> Sequence[Message]:
-        """See the port."""
-        table = tables.messages
-        parked = table.c.status == MessageStatus.PARKED
-        return self._all(_oldest_first().where(parked).limit(limit))
+        """Return parked messages, oldest first."""
 
     def parked_before(self, created_at: datetime, limit: int) -> int:
-        """See the port."""
-        table = tables.messages
-        older = (
-            select(table.c.id)
-            .where(
-                table.c.status == MessageStatus.PARKED, table.c.created_at < created_at
-            )
-            .limit(limit)
-            .subquery()
-        )
-        count: int = self._connection.execute(
-            select(func.count()).select_from(older)
-        ).scalar_one()
-        return count
+        """Count parked messages older than that, up to `limit`."""
+
+    def written_between(
+        self, start: datetime, end: datetime
+    ) -> Sequence[tuple[str, str | None]]:
+        """Return the status and error code of messages written from start to end."""
 
     def failed_with_channel(self, since: datetime, limit: int) -> Sequence[Message]:
-        """See the port."""
-        table = tables.messages
-        return self._all(
-            _oldest_first()
-            .where(
-                table.c.status == MessageStatus.FAILED,
-                table.c.error_scope == Scope.CHANNEL,
-                table.c.failed_at >= since,
-            )
-            .limit(limit)
-        )
-
-    def _first(self, query: Select[Any]) -> Message | None:
-        found = self._all(query)
-        return found[0] if found else None
-
-    def _all(self, query: Select[Any]) -> list[Message]:
-        rows = self._connection.execute(query).mappings()
-        return [_message(row) for row in rows]
+        """Return messages that failed with the account since then, oldest first."""
 
 
-class SqlRecipients:
-    """See `RecipientRepository`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class RecipientRepository(Protocol):
+    """WhatsApp users, by phone number or business-scoped id."""
 
     def get(self, key: str) -> Recipient:
-        """See the port."""
-        table = tables.recipients
-        query = select(table).where(table.c.key == key)
-        row = self._connection.execute(query).mappings().first()
-        return Recipient(key=key) if row is None else Recipient(**row)
+        """Return what is known; a recipient without facts if nothing is."""
 
     def put(self, recipient: Recipient) -> None:
-        """See the port."""
-        values = asdict(recipient)
-        statement = insert(tables.recipients).values(values)
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["key"], set_=values)
-        )
+        """Insert or replace."""
 
 
-class SqlChannel:
-    """See `ChannelRepository`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class ChannelRepository(Protocol):
+    """The sending account's circuit breaker."""
 
     def get(self) -> Channel:
-        """See the port."""
-        table = tables.channel
-        query = select(table.c.open_since, table.c.probe_at, table.c.code)
-        row = self._connection.execute(query).mappings().first()
-        return Channel() if row is None else Channel(**row)
+        """Return it; closed if it was never opened."""
 
     def put(self, channel: Channel) -> None:
-        """See the port."""
-        values = asdict(channel)
-        statement = insert(tables.channel).values(id=1, **values)
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["id"], set_=values)
-        )
+        """Insert or replace."""
 
 
-class SqlOrders:
-    """See `OrderRepository`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class OrderRepository(Protocol):
+    """Orders; every transition is one conditional update."""
 
     def add(self, order: Order) -> bool:
-        """See the port."""
-        statement = insert(tables.orders).values(asdict(order))
-        result = self._connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["id"])
-        )
-        return result.rowcount == 1
+        """Insert an order; False if the id exists (nothing is changed)."""
 
     def get(self, order_id: str) -> Order | None:
-        """See the port."""
-        table = tables.orders
-        query = select(table).where(table.c.id == order_id)
-        row = self._connection.execute(query).mappings().first()
-        return None if row is None else _order(row)
+        """Return one order."""
 
     def save(self, old: Order, new: Order) -> bool:
-        """See the port."""
-        table = tables.orders
-        result = self._connection.execute(
-            update(table)
-            .where(
-                table.c.id == old.id,
-                table.c.status == old.status,
-                table.c.expiry_epoch == old.expiry_epoch,
-                table.c.paid_paisa == old.paid_paisa,
-            )
-            .values(asdict(new))
-        )
-        return result.rowcount == 1
+        """Compare-and-set on the status, epoch and money of `old`; False if it lost."""
+
+    def add_lines(self, order_id: str, lines: Iterable[Line]) -> None:
+        """Write what was ordered, in its order."""
+
+    def lines(self, order_id: str) -> Sequence[Line]:
+        """Return what was ordered, in its order."""
+
+    def overdue(self, before: datetime, limit: int) -> Sequence[Order]:
+        """Return open orders whose deadline was before then, the oldest first."""
+
+    def in_status(self, status: OrderStatus, limit: int) -> Sequence[Order]:
+        """Return orders in a status, the oldest first."""
 
 
-def _oldest_first() -> Select[Any]:
-    table = tables.messages
-    return select(table).order_by(table.c.created_at, table.c.id)
+class CreditPort(Protocol):
+    """What customers may owe. Every call is idempotent by the order's id."""
 
+    def hold(
+        self, customer_id: str, order_id: str, amount_paisa: int, at: datetime
+    ) -> bool:
+        """Reserve credit for an order; False: refused, and nothing is reserved."""
 
-def _message_values(message: Message) -> dict[str, Any]:
-    values = {field.name: getattr(message, field.name) for field in fields(message)}
-    values["content"] = _json(message.content)
-    values["fallback"] = None if message.fallback is None else _json(message.fallback)
-    return values
+    def release(self, order_id: str, at: datetime) -> int:
+        """Give back what an order reserved; return how much, 0 if nothing is."""
 
-
-def _json(content: Any) -> Any:
-    # Never exclude defaults: that drops the `type` by which it is read back.
-    return content.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _message(row: RowMapping) -> Message:
-    values = dict(row)
-    values["content"] = CONTENT.validate_python(values["content"])
-    if values["fallback"] is not None:
-        values["fallback"] = TemplateContent.model_validate(values["fallback"])
-    values["status"] = MessageStatus(values["status"])
-    if values["error_scope"] is not None:
-        values["error_scope"] = Scope(values["error_scope"])
-    return Message(**values)
-
-
-def _order(row: RowMapping) -> Order:
-    values = dict(row)
-    values["status"] = OrderStatus(values["status"])
-    values["payment_status"] = PaymentStatus(values["payment_status"])
-    return Order(**values)
+    def consume(self, order_id: str, at: datetime) -> int:
+        """The order's invoice takes the place of what it reserved; return how much."""

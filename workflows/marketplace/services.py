@@ -2,15 +2,25 @@
 
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any, TypeVar, cast
 
+from sqlalchemy import Connection
+
+from workflows.marketplace.adapters import load_class
 from workflows.marketplace.database import Database
-from workflows.marketplace.ports import MessageTransport, Storage
+from workflows.marketplace.no_payments import NoPayments
+from workflows.marketplace.ports import MessageTransport, PaymentsPort, Storage
 from workflows.marketplace.settings import MarketplaceSettings
+from workflows.marketplace.sql.credit import NativeCredit
+from workflows.marketplace.sql.orders import SqlOrders
 from workflows.marketplace.transports import make_transport
 from workflows.settings import read_settings
+
+Port = TypeVar("Port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Services:
     settings: MarketplaceSettings
     storage: Storage
     transport: MessageTransport
+    payments: PaymentsPort
 
     def clock(self) -> datetime:
         """Return the time."""
@@ -41,4 +52,26 @@ def services() -> Services:
 @cache  # unbounded: closing a connection of the parent's in a child corrupts the file
 def _made(pid: int) -> Services:  # noqa: ARG001 - a child process gets its own
     settings = read_settings(MarketplaceSettings)
-    return Services(settings, Database(settings.database_url), make_transport(settings))
+    database = Database(
+        settings.database_url,
+        orders=_own("ORDERS_ADAPTER", settings.orders_adapter, SqlOrders),
+        credit=_own("CREDIT_ADAPTER", settings.credit_adapter, NativeCredit),
+    )
+    return Services(
+        settings=settings,
+        storage=database,
+        transport=make_transport(settings),
+        payments=_payments(settings),
+    )
+
+
+def _own(variable: str, path: str, native: Callable[[Connection], Port]) -> Any:
+    """Return the user's class if he names one."""
+    return native if path == "native" else load_class(variable, path)
+
+
+def _payments(settings: MarketplaceSettings) -> PaymentsPort:
+    if settings.payments_adapter == "none":
+        return NoPayments()
+    made = load_class("PAYMENTS_ADAPTER", settings.payments_adapter)(settings)
+    return cast("PaymentsPort", made)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -12,11 +12,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.exceptions import SettingsError
 from workflows.marketplace.database import sqlite_url
+from workflows.marketplace.fields import Phone
 from workflows.marketplace.pair_limit import PairLimit
+from workflows.marketplace.terms import Terms
 
 
 def read_secret(value: object) -> object:
@@ -31,7 +33,13 @@ def read_secret(value: object) -> object:
     return value
 
 
+def _one_or_a_class(*names: str) -> Any:
+    """One of ours by its name, or a class of the user's as `my.module:MyClass`."""
+    return Field(pattern=rf"^({'|'.join(names)}|[\w.]+:\w+)$")
+
+
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+Minutes = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class MarketplaceSettings(BaseSettings):
@@ -46,7 +54,10 @@ class MarketplaceSettings(BaseSettings):
     )
 
     database_url: str = "sqlite:///./var/marketplace.db"
-    whatsapp_transport: Literal["console", "graph"] = "console"
+    whatsapp_transport: Annotated[str, _one_or_a_class("console", "graph")] = "console"
+    payments_adapter: Annotated[str, _one_or_a_class("none")] = "none"
+    orders_adapter: Annotated[str, _one_or_a_class("native")] = "native"
+    credit_adapter: Annotated[str, _one_or_a_class("native")] = "native"
     whatsapp_graph_base_url: HttpUrl = HttpUrl("https://graph.facebook.com")
     whatsapp_graph_version: Annotated[str, Field(pattern=r"^v\d{1,3}\.0$")] = "v25.0"
     whatsapp_phone_number_id: Annotated[str, Field(pattern=r"^\d{0,32}$")] = ""
@@ -57,12 +68,61 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_connect_timeout_s: Annotated[float, Field(gt=0, le=10)] = 5
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
+    token_secret: Secret = SecretStr("demo")
+    payment_ttl_min: Minutes = 30
+    fulfilment_ttl_min: Minutes = 240
+    reinstate_min: Minutes = 15
+    bidding_window_min: Minutes = 10
+    bidding_min_bids: Annotated[int, Field(ge=1, le=100)] = 1
+    confirm_window_min: Minutes = 15
+    fallback_max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    max_supply_bps: Annotated[int, Field(ge=1, le=10_000)] = 9500
+    outlet_code: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,8}$")] = "KTM"
+    reminder_min_paisa: Annotated[int, Field(ge=1)] = 10_000
+    recon_rounding_paisa: Annotated[int, Field(ge=0, le=10_000)] = 100
+    report_recipients: Annotated[tuple[Phone, ...], NoDecode] = ()
 
     @property
     def pair_limit(self) -> PairLimit:
         """The pair limiter as configured."""
         period = timedelta(seconds=self.whatsapp_pair_period_s)
         return PairLimit(period, self.whatsapp_pair_burst)
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of business as configured."""
+        return Terms(
+            token_secret=self.token_secret.get_secret_value().encode(),
+            payment_ttl=timedelta(minutes=self.payment_ttl_min),
+            fulfilment_ttl=timedelta(minutes=self.fulfilment_ttl_min),
+            reinstate_within=timedelta(minutes=self.reinstate_min),
+            bidding_window=timedelta(minutes=self.bidding_window_min),
+            min_bids=self.bidding_min_bids,
+            confirm_window=timedelta(minutes=self.confirm_window_min),
+            max_offers=self.fallback_max_attempts,
+            max_supply_bps=self.max_supply_bps,
+            outlet=self.outlet_code,
+            reminder_min_paisa=self.reminder_min_paisa,
+            rounding_paisa=self.recon_rounding_paisa,
+        )
+
+    @field_validator("report_recipients", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _windows_fit_the_deadline(self) -> Self:
+        windows = self.bidding_window_min + self.confirm_window_min
+        if windows > self.fulfilment_ttl_min:
+            msg = (
+                f"BIDDING_WINDOW_MIN and CONFIRM_WINDOW_MIN are {windows} minutes, "
+                f"longer than FULFILMENT_TTL_MIN={self.fulfilment_ttl_min}"
+            )
+            raise ValueError(msg)
+        return self
 
     @field_validator("database_url")
     @classmethod

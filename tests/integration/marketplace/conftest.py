@@ -7,9 +7,12 @@ import pytest
 
 from tests.clock import ManualClock
 from tests.conftest import MakeStore
+from tests.integration.marketplace import people
 from tests.integration.marketplace.shop import START, Shop, ms
 from tests.integration.marketplace.stub import StubProcess
 from workflows.marketplace.database import Database
+from workflows.marketplace.message import Message
+from workflows.marketplace.ports import Accepted
 from workflows.marketplace.transports.graph import GraphTransport
 
 
@@ -52,3 +55,40 @@ def shop(
     shop.move_to(START)
     yield shop
     transport.close()
+
+
+class Deliveries:
+    """A transport that takes everything and remembers it."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> Accepted:
+        self.sent.append(message)
+        return Accepted(wamid=f"wamid.{message.id}")
+
+    def probe(self) -> bool:
+        return True
+
+    def to(self, phone: str) -> list[str]:
+        """Return the purposes of what one person was sent."""
+        return [message.purpose for message in self.sent if message.to_phone == phone]
+
+
+@pytest.fixture
+def deliveries() -> Deliveries:
+    return Deliveries()
+
+
+@pytest.fixture
+def market(
+    database: Database,
+    clock: ManualClock,
+    make_store: MakeStore,
+    deliveries: Deliveries,
+) -> Shop:
+    """All jobs, with the people of F0; messages go to `deliveries`."""
+    shop = Shop(make_store("sqlite", clock), database, deliveries, clock)
+    with database.begin() as work:
+        people.move_in(work)
+    return shop

@@ -6,22 +6,39 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from pydantic import BaseModel
+
 from tests.clock import ManualClock
 from tests.integration.marketplace.stub import StubProcess
 from tests.unit.marketplace.rows import message
-from workflows.exceptions import ConflictError, NotFoundError
+from workflows.exceptions import ConflictError, NotFoundError, StoreUnavailableError
 from workflows.huey import WorkflowHuey
 from workflows.huey.context import JobContext
+from workflows.huey.wrapper import JobWrapper
+from workflows.jobs.bidding_timeout import policy as bidding_policy
+from workflows.jobs.bidding_timeout.payload import BiddingTimeout
+from workflows.jobs.bidding_timeout.processor import close_rounds
 from workflows.jobs.order_expiry import policy as expiry_policy
 from workflows.jobs.order_expiry.payload import OrderExpiry
 from workflows.jobs.order_expiry.processor import OrderExpirer
+from workflows.jobs.vendor_fallback import policy as fallback_policy
+from workflows.jobs.vendor_fallback.payload import VendorFallback
+from workflows.jobs.vendor_fallback.processor import find_next
 from workflows.jobs.whatsapp_message_send import policy
 from workflows.jobs.whatsapp_message_send.payload import WhatsAppMessageSend
 from workflows.jobs.whatsapp_message_send.processor import Result, WhatsAppSender
+from workflows.jobs.wholesaler_confirmation_timeout import policy as offer_policy
+from workflows.jobs.wholesaler_confirmation_timeout.payload import (
+    WholesalerConfirmationTimeout,
+)
+from workflows.jobs.wholesaler_confirmation_timeout.processor import look_after_offers
+from workflows.marketplace.backoffice import OutboxJob
+from workflows.marketplace.change import Marketplace
 from workflows.marketplace.message import JobRun, Message
+from workflows.marketplace.no_payments import NoPayments
 from workflows.marketplace.order import Order
 from workflows.marketplace.pair_limit import PairLimit
-from workflows.marketplace.ports import MessageTransport, Storage
+from workflows.marketplace.ports import MessageTransport, PaymentsPort, Storage
 from workflows.store import JobRecord, Store
 
 START = datetime(2026, 11, 24, 4, 15, tzinfo=UTC)  # 10:00 in Kathmandu
@@ -36,18 +53,23 @@ def ms(moment: datetime) -> int:
 
 @dataclass
 class Shop:
-    """Both jobs on a queue; the clock moves only in `run_until`."""
+    """The jobs on their queues; the clock moves only in `run_until`."""
 
     store: Store
     storage: Storage
     transport: MessageTransport
     clock: ManualClock
     stub: StubProcess | None = None
+    payments: PaymentsPort = field(default_factory=NoPayments)
+    broken: bool = False  # the queues cannot be reached
     started: datetime = START
     ids: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
     def __post_init__(self) -> None:
         self.huey = WorkflowHuey("shop", store=self.store)
+        self.market = Marketplace(
+            storage=self.storage, clock=self.now, new_id=self.new_id, jobs=self
+        )
         self.sender = WhatsAppSender(
             storage=self.storage,
             transport=self.transport,
@@ -57,9 +79,7 @@ class Shop:
             pair_limit=PairLimit(),
             ambiguous_check=timedelta(seconds=60),
         )
-        self.expirer = OrderExpirer(
-            storage=self.storage, queue=self, clock=self.now, new_id=self.new_id
-        )
+        self.expirer = OrderExpirer(marketplace=self.market, payments=self.payments)
 
         @self.huey.job(
             name=policy.QUEUE,
@@ -74,16 +94,36 @@ class Shop:
             )
             return self.sender.run(message, run)
 
-        @self.huey.job(
-            name=expiry_policy.QUEUE,
-            queue=expiry_policy.QUEUE,
-            payload=OrderExpiry,
-            retry=expiry_policy.RETRY,
+        self._send = send
+        self._types: dict[str, JobWrapper] = {policy.QUEUE: send}
+        self._declare(expiry_policy, OrderExpiry, self._close)
+        self._declare(
+            fallback_policy, VendorFallback, lambda p: find_next(self.market, p)
         )
-        def expire(order: OrderExpiry) -> dict[str, object]:
-            return self.expirer.run(order)
+        self._declare(
+            bidding_policy, BiddingTimeout, lambda p: close_rounds(self.market, p)
+        )
+        self._declare(
+            offer_policy,
+            WholesalerConfirmationTimeout,
+            lambda p: look_after_offers(self.market, p),
+        )
 
-        self._send, self._expire = send, expire
+    def _close(self, what: OrderExpiry) -> dict[str, object]:
+        return self.expirer.run(what)
+
+    def _declare(
+        self,
+        of: Any,
+        payload: type[BaseModel],
+        process: Callable[[Any], dict[str, object]],
+    ) -> None:
+        def run(what: BaseModel) -> dict[str, object]:
+            return process(what)
+
+        self._types[of.QUEUE] = self.huey.job(
+            name=of.QUEUE, queue=of.QUEUE, payload=payload, retry=of.RETRY
+        )(run)
 
     # -- time --
 
@@ -122,18 +162,22 @@ class Shop:
 
     # -- jobs --
 
-    def add(self, payload: dict[str, Any], job_id: str | None = None) -> str:
+    def send(self, payload: dict[str, Any], job_id: str | None = None) -> str:
         """Enqueue a message's job; return its id."""
         result = self._send.enqueue(payload, job_id=job_id)
         return str(result.id)
 
     def say(self, text: str = "Hello!", **more: Any) -> str:
         """Enqueue a text."""
-        return self.add({"phoneNumber": PHONE, "message": text} | more)
+        return self.send({"phoneNumber": PHONE, "message": text} | more)
 
     def add_expiry(self, delay: float = 0, **payload: Any) -> str:
         """Enqueue an order's expiry; return the job's id."""
-        result = self._expire.enqueue(payload, delay=delay)
+        return self.enqueue("order-expiry", payload, delay)
+
+    def enqueue(self, queue: str, payload: dict[str, Any], delay: float = 0) -> str:
+        """Enqueue a job of a queue; return its id."""
+        result = self._types[queue].enqueue(payload, delay=delay)
         return str(result.id)
 
     def job(self, job_id: str) -> JobRecord:
@@ -165,11 +209,13 @@ class Shop:
         assert found is not None
         return found
 
-    # -- JobQueue --
+    # -- JobAdder and JobQueue --
 
-    def enqueue(self, message: Message) -> None:
-        payload = WhatsAppMessageSend(message_id=message.id)
-        self._send.enqueue(payload, job_id=f"{policy.QUEUE}:{message.id}")
+    def add(self, job: OutboxJob, delay: timedelta) -> bool:
+        if self.broken:
+            raise StoreUnavailableError
+        self._types[job.queue].enqueue(job.payload, job_id=job.job_id, delay=delay)
+        return True
 
     def promote(self, job_id: str) -> None:
         try:

@@ -36,7 +36,7 @@ def failure(shop: Shop, job_id: str) -> str:
 
 def test_wa_1_two_failures_then_success(shop: Shop, stub: StubProcess) -> None:
     stub.script(status=500, code=131000, times=2)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert call_times(shop, stub) == [0, 2, 6]
     assert shop.result(job) == {
@@ -52,7 +52,7 @@ def test_wa_1_two_failures_then_success(shop: Shop, stub: StubProcess) -> None:
 
 def test_wa_2_three_failures_are_a_dead_letter(shop: Shop, stub: StubProcess) -> None:
     stub.script(status=500, code=131016, times=None)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert call_times(shop, stub) == [0, 2, 6]
     assert "131016" in failure(shop, job)
@@ -69,7 +69,7 @@ def test_wa_5_the_pair_rate_has_a_floor_of_six_seconds(
     shop: Shop, stub: StubProcess, status: int
 ) -> None:
     stub.script(status=status, code=131056, times=2)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert call_times(shop, stub) == [0, 6, 12]
     assert shop.message_of(job).status is MessageStatus.ACCEPTED
@@ -81,14 +81,14 @@ def test_wa_14_an_announced_wait_is_minutes(
 ) -> None:
     usage = '{"1": [{"estimated_time_to_regain_access": 7}]}'
     stub.script(status=400, code=code, headers={"X-Business-Use-Case-Usage": usage})
-    shop.add(SEED)
+    shop.send(SEED)
     shop.run_for(1000)
     assert call_times(shop, stub) == [0, 420]
 
 
 def test_retry_after_is_honoured(shop: Shop, stub: StubProcess) -> None:
     stub.script(status=429, code=130429, headers={"Retry-After": "33"})
-    shop.add(SEED)
+    shop.send(SEED)
     shop.run_for(60)
     assert call_times(shop, stub) == [0, 33]
 
@@ -98,7 +98,7 @@ def test_an_unreachable_api_is_retried(shop: Shop, stub: StubProcess) -> None:
         update={"whatsapp_graph_base_url": "http://127.0.0.1:9"}
     )
     shop.sender = replace(shop.sender, transport=GraphTransport(nowhere))
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert shop.message_of(job).error_code == "network"
     assert shop.job(job).attempts_made == 3
@@ -110,7 +110,7 @@ def test_a_permanent_error_is_dead_at_once(
     shop: Shop, stub: StubProcess, code: int
 ) -> None:
     stub.script(status=400, code=code)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert call_times(shop, stub) == [0]
     assert shop.job(job).reason is DeadReason.NON_RETRYABLE
@@ -123,29 +123,29 @@ def test_wa_3_a_number_without_whatsapp_is_left_alone(
     shop: Shop, stub: StubProcess
 ) -> None:
     gone = {"phoneNumber": "+9779800131026", "message": "Hello!"}
-    first = shop.add(gone)
+    first = shop.send(gone)
     shop.run_for(10)
     assert "131026" in failure(shop, first)
     with shop.storage.begin() as work:
         until = work.recipients.get("+9779800131026").suppressed_until
     assert until is not None
     assert until.date().isoformat() == "2026-12-24"
-    second = shop.add(gone)
+    second = shop.send(gone)
     shop.run_for(10)
     assert shop.message_of(second).status is MessageStatus.SUPPRESSED
     assert shop.job(second).state is JobState.COMPLETED
     assert len(stub.calls()) == 1
     record_inbound(shop.storage, "+9779800131026", shop.now())
-    shop.add(gone)
+    shop.send(gone)
     shop.run_for(10)
     assert len(stub.calls()) == 2
 
 
 def test_who_opted_out_gets_nothing_more(shop: Shop, stub: StubProcess) -> None:
-    shop.add({"phoneNumber": "+9779800131050", "message": "Hello!"})
+    shop.send({"phoneNumber": "+9779800131050", "message": "Hello!"})
     shop.run_for(10)
     ask = {"phoneNumber": "+9779800131050", "message": "?"}
-    job = shop.add(ask | {"purpose": "confirm_request"})
+    job = shop.send(ask | {"purpose": "confirm_request"})
     shop.run_for(10)
     assert "recipient_unreachable" in failure(shop, job)
     assert len(stub.calls()) == 1
@@ -207,7 +207,7 @@ def test_a_window_shut_by_whatsapp_falls_back_at_once(
 
 def cut_after_accepting(shop: Shop, stub: StubProcess, delivery: str) -> str:
     stub.script(drop="accepted")
-    job = shop.add(SEED | {"delivery": delivery})
+    job = shop.send(SEED | {"delivery": delivery})
     shop.run_for(8)
     assert shop.message_of(job).status is MessageStatus.AMBIGUOUS
     return job
@@ -257,7 +257,7 @@ def test_wa_8_at_most_once_gives_up_after_a_quarter_of_an_hour(
 def test_a_gateway_or_silence_is_ambiguous(
     shop: Shop, stub: StubProcess, number: str
 ) -> None:
-    job = shop.add({"phoneNumber": number, "message": "?"})
+    job = shop.send({"phoneNumber": number, "message": "?"})
     shop.run_for(59)
     assert shop.message_of(job).status is MessageStatus.AMBIGUOUS
     shop.run_for(3600)
@@ -287,7 +287,7 @@ class OvertakenTransport:
 
 def test_a_failure_that_comes_after_a_webhook_changes_nothing(shop: Shop) -> None:
     shop.sender = replace(shop.sender, transport=OvertakenTransport(shop))
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     assert shop.message_of(job).status is MessageStatus.DELIVERED
     assert shop.result(job)["outcome"] == "noop:already_sent"
@@ -304,7 +304,7 @@ def test_wa_9_a_revoked_token_costs_one_call_and_loses_nothing(
     numbers = [f"+97798410001{n:02}" for n in range(40)]
     jobs = []
     for number in numbers:
-        jobs.append(shop.add({"phoneNumber": number, "message": "Hi"}))
+        jobs.append(shop.send({"phoneNumber": number, "message": "Hi"}))
         shop.run_for(0.001)  # they come one after the other
     rows = [shop.message_of(job) for job in jobs]
     assert len(stub.calls()) == 1
@@ -372,14 +372,14 @@ def test_the_same_dedupe_key_is_the_same_message(shop: Shop, stub: StubProcess) 
 
 
 def test_an_unknown_row_is_a_dead_letter(shop: Shop) -> None:
-    job = shop.add({"messageId": "msg_nowhere"})
+    job = shop.send({"messageId": "msg_nowhere"})
     shop.run_for(10)
     assert "not_found" in failure(shop, job)
 
 
 def test_a_retried_dead_letter_starts_anew(shop: Shop, stub: StubProcess) -> None:
     stub.script(status=500, code=131016, times=3)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     shop.run_for(60)
     shop.store.retry_dead(job)
     shop.run_for(60)
@@ -411,7 +411,7 @@ class DyingTransport:
 
 def die_during_the_call(shop: Shop, payload: dict[str, str]) -> str:
     """Claim the job as a worker would, and die between lease and record."""
-    job = shop.add(payload)
+    job = shop.send(payload)
     queue = QueueClaim("whatsapp-message-send", ("whatsapp-message-send",), 1)
     claim = Claim(id="dead-worker", owner="dead", queues=(queue,), slots=1)
     [leased] = shop.store.exchange((), claim).jobs
@@ -457,7 +457,7 @@ def test_a_death_after_the_record_buries_without_another_call(
     shop: Shop, stub: StubProcess
 ) -> None:
     stub.script(status=400, code=100)
-    job = shop.add(SEED)
+    job = shop.send(SEED)
     queue = QueueClaim("whatsapp-message-send", ("whatsapp-message-send",), 1)
     claim = Claim(id="dead-worker", owner="dead", queues=(queue,), slots=1)
     shop.store.exchange((), claim)

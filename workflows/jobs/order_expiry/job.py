@@ -5,7 +5,7 @@ from workflows.jobs.order_expiry import policy
 from workflows.jobs.order_expiry.payload import OrderExpiry
 from workflows.jobs.order_expiry.processor import OrderExpirer
 from workflows.jobs.put_off import put_off_while_unavailable
-from workflows.jobs.whatsapp_message_send.job import MessageQueue
+from workflows.jobs.queues import lead_to, marketplace
 from workflows.marketplace.services import services
 
 
@@ -18,12 +18,9 @@ from workflows.marketplace.services import services
 )
 def expire_order(order: OrderExpiry) -> dict[str, object]:
     """Close one order; see `OrderExpirer.run`."""
-    parts = services()
-    expirer = OrderExpirer(
-        storage=parts.storage,
-        queue=MessageQueue(),
-        clock=parts.clock,
-        new_id=parts.new_id,
-    )
+    expirer = OrderExpirer(marketplace=marketplace(), payments=services().payments)
     with put_off_while_unavailable():
         return expirer.run(order)
+
+
+lead_to(expire_order)

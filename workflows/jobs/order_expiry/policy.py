@@ -8,4 +8,3 @@ from datetime import timedelta
 QUEUE = "order-expiry"
 RETRY = {"attempts": 1}
 TIMEOUT = timedelta(seconds=30)
-MESSAGE_LIFETIME = timedelta(hours=12)  # later, nobody needs to hear of it

@@ -1,116 +1,105 @@
 """Closes orders that ran out of time.
 
-The order and the message about it change in one transaction. The message's job is
-added afterwards: this job ends only when that is done, so a crash in between makes
-it run again, find the order closed, and add the job then.
+Before an unpaid order is closed, the provider of a payment under way is asked once
+more: the money may be there and the news of it late.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from workflows.exceptions import Snooze
-from workflows.jobs.order_expiry import policy
 from workflows.jobs.order_expiry.payload import OrderExpiry
-from workflows.marketplace.content import TemplateContent
-from workflows.marketplace.errors import NOT_FOUND, PermanentError
-from workflows.marketplace.message import Clock, Message
-from workflows.marketplace.order import Order
-from workflows.marketplace.ports import JobQueue, Storage, Work
+from workflows.marketplace.billing import Payment, PaymentState
+from workflows.marketplace.change import Change, Marketplace
+from workflows.marketplace.order import OrderStatus
+from workflows.marketplace.ports import PaymentsPort
+from workflows.marketplace.transitions.orders import Expired, expire
+from workflows.marketplace.transitions.payments import (
+    OPEN_WITH_PROVIDER,
+    Receipt,
+    capture,
+)
 
-MS = timedelta(milliseconds=1)
-REASON_TEXT = {
-    "unpaid": "it was not paid in time",
-    "no_supplier": "no supplier could take it",
-    "deadline": "it could not be served in time",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """The order was closed now."""
-
-    order: Order
-    late_by_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Untouched:
-    """Nothing to do, or nothing to do before `until`."""
-
-    why: str
-    until: datetime | None = None
+ACTOR = "job:order-expiry"
+DEFERRAL = timedelta(minutes=5)
+YOUNG = timedelta(minutes=30)  # an older payment under way will not come any more
+DEFERRED = "expiry_deferred"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderExpirer:
     """Processes `order-expiry`; share one among threads."""
 
-    storage: Storage
-    queue: JobQueue
-    clock: Clock
-    new_id: Callable[[], str]
+    marketplace: Marketplace
+    payments: PaymentsPort
 
     def run(self, payload: OrderExpiry) -> dict[str, object]:
         """Expire the order if it is due; safe to repeat at any point.
 
         Raises:
-            Snooze: it is not due yet; no attempt spent.
+            Snooze: it is not due yet, or a payment is under way; no attempt spent.
             PermanentError: no such order.
             StoreUnavailableError: database or queue is not available.
         """
-        now = self.clock()
-        with self.storage.begin() as work:
-            outcome = self._expire(work, payload, now)
-            messages = work.messages.queued_of_order(payload.order_id)
-        for message in messages:
-            self.queue.enqueue(message)
+        shop = self.marketplace
+        for payment in shop.run(ACTOR, under_way, payload):
+            self._look_up(payload, payment)
+        outcome = shop.run(ACTOR, expire, payload.order_id, payload.expiry_epoch)
         if isinstance(outcome, Expired):
             return {
                 "orderId": payload.order_id,
                 "outcome": "done",
                 "reason": outcome.order.closed_reason,
-                "released": {"refundDuePaisa": outcome.order.paid_paisa},
+                "released": outcome.released.as_json(),
                 "lateByMs": outcome.late_by_ms,
             }
         if outcome.until is not None:
-            raise Snooze(outcome.until - now, outcome.why)
-        return {"orderId": payload.order_id, "outcome": f"noop:{outcome.why}"}
+            raise Snooze(outcome.until - shop.clock(), outcome.why)
+        return {"orderId": payload.order_id, "outcome": str(outcome)}
 
-    def _expire(
-        self, work: Work, payload: OrderExpiry, now: datetime
-    ) -> Expired | Untouched:
-        order = work.orders.get(payload.order_id)
-        if order is None:
-            raise PermanentError(NOT_FOUND, f"no order {payload.order_id}")
-        due_at = order.due_at()
-        if due_at is None:
-            return Untouched("state")
-        if payload.expiry_epoch not in {None, order.expiry_epoch}:
-            return Untouched("stale_timer")
-        if now < due_at:
-            return Untouched("early", until=due_at)
-        expired = order.expired()
-        if not work.orders.save(order, expired):
-            return Untouched("lost_race")
-        work.messages.add(self._notice(expired, now))
-        return Expired(expired, (now - due_at) // MS)
+    def _look_up(self, payload: OrderExpiry, payment: Payment) -> None:
+        found = self.payments.lookup(payment.provider, payment.provider_ref)
+        if found is None or found.state in OPEN_WITH_PROVIDER:
+            if self.marketplace.run(ACTOR, defer_once, payload):
+                raise Snooze(DEFERRAL, "payment_under_way")
+        elif found.state is PaymentState.CAPTURED:
+            receipt = Receipt(
+                provider=payment.provider,
+                provider_ref=payment.provider_ref,
+                amount_paisa=found.amount_paisa,
+                paid_at=found.paid_at,
+                customer_id=payment.customer_id or "",
+                order_id=payment.order_id,
+                method=payment.method,
+            )
+            self.marketplace.run(ACTOR, capture, receipt)
 
-    def _notice(self, order: Order, now: datetime) -> Message:
-        reason = REASON_TEXT[order.closed_reason or "deadline"]
-        return Message(
-            id=f"msg_{self.new_id()}",
-            dedupe_key=f"order_expired:{order.id}",
-            purpose="order_expired",
-            to_phone=order.customer_phone,
-            to_bsuid=None,
-            content=TemplateContent(
-                name="order_expired_v1", body_params=(order.id, reason)
-            ),
-            fallback=None,
-            delivery="at_least_once",
-            order_id=order.id,
-            not_before=None,
-            not_after=now + policy.MESSAGE_LIFETIME,
-            created_at=now,
-        )
+
+def under_way(change: Change, payload: OrderExpiry) -> list[Payment]:
+    """Return payments that may save an order which is due now."""
+    order = change.work.orders.get(payload.order_id)
+    if order is None or order.status is not OrderStatus.PENDING_PAYMENT:
+        return []
+    due_at = order.due_at()
+    if due_at is None or change.now < due_at:
+        return []
+    if payload.expiry_epoch not in {None, order.expiry_epoch}:
+        return []
+    return [
+        payment
+        for payment in change.work.payments.of_order(order.id)
+        if payment.status in OPEN_WITH_PROVIDER
+        and change.now - payment.received_at < YOUNG
+    ]
+
+
+def defer_once(change: Change, payload: OrderExpiry) -> bool:
+    """Give a payment under way five minutes more, once per deadline."""
+    order = change.work.orders.get(payload.order_id)
+    if order is None:
+        return False
+    for event in change.work.events.of_order(order.id):
+        if event.type == DEFERRED and event.data["epoch"] == order.expiry_epoch:
+            return False
+    change.note(order.id, DEFERRED, epoch=order.expiry_epoch)
+    return True

@@ -6,10 +6,11 @@ from workflows.app import huey
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.huey.context import JobContext
 from workflows.jobs.put_off import put_off_while_unavailable
+from workflows.jobs.queues import lead_to
 from workflows.jobs.whatsapp_message_send import policy
 from workflows.jobs.whatsapp_message_send.payload import WhatsAppMessageSend
 from workflows.jobs.whatsapp_message_send.processor import Result, WhatsAppSender
-from workflows.marketplace.message import JobRun, Message
+from workflows.marketplace.message import JobRun
 from workflows.marketplace.services import services
 from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import read_settings
@@ -44,14 +45,11 @@ def send_whatsapp_message(message: WhatsAppMessageSend, *, job: JobContext) -> R
         return sender.run(message, run)
 
 
+lead_to(send_whatsapp_message)
+
+
 class MessageQueue:
     """The `JobQueue` of the marketplace: this queue."""
-
-    def enqueue(self, message: Message) -> None:
-        """See `JobQueue.enqueue`: the job's id is made of the row's."""
-        job_id = f"{policy.QUEUE}:{message.id}"
-        payload = WhatsAppMessageSend(message_id=message.id)
-        send_whatsapp_message.enqueue(payload, job_id=job_id)
 
     def promote(self, job_id: str) -> None:
         """See `JobQueue.promote`."""

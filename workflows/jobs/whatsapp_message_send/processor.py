@@ -28,15 +28,15 @@ from workflows.jobs.whatsapp_message_send.steps import (
 from workflows.marketplace.channel import close_channel
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
 from workflows.marketplace.message import Clock, JobRun, Message
-from workflows.marketplace.order import OrderStatus
 from workflows.marketplace.pair_limit import PairLimit
 from workflows.marketplace.ports import (
     Accepted,
     JobQueue,
     MessageTransport,
     Storage,
-    Work,
 )
+from workflows.marketplace.relevance import relevant
+from workflows.marketplace.sql.work import SqlWork
 from workflows.marketplace.whatsapp_errors import SendFailure
 
 Result = dict[str, str | int | None]
@@ -97,7 +97,7 @@ class WhatsAppSender:
             situation = self._situation(work, current, run)
             return _write(work, current, after_call(current, outcome, situation))
 
-    def _row(self, work: Work, payload: WhatsAppMessageSend, run: JobRun) -> Message:
+    def _row(self, work: SqlWork, payload: WhatsAppMessageSend, run: JobRun) -> Message:
         if payload.message_id is not None:
             found = work.messages.get(payload.message_id)
             if found is None:
@@ -120,7 +120,7 @@ class WhatsAppSender:
             )
         )
 
-    def _situation(self, work: Work, message: Message, run: JobRun) -> Situation:
+    def _situation(self, work: SqlWork, message: Message, run: JobRun) -> Situation:
         channel = work.channel.get()
         older = 0
         if channel.open:
@@ -130,22 +130,14 @@ class WhatsAppSender:
             run=run,
             recipient=work.recipients.get(message.recipient_key),
             channel=channel,
-            relevant=_relevant(work, message),
+            relevant=relevant(work, message, self.clock()),
             parked_before=older,
             pair_limit=self.pair_limit,
             ambiguous_check=self.ambiguous_check,
         )
 
 
-def _relevant(work: Work, message: Message) -> bool:
-    """Whether what the message says is still true."""
-    if message.purpose != "order_expired" or message.order_id is None:
-        return True
-    order = work.orders.get(message.order_id)
-    return order is not None and order.status is OrderStatus.EXPIRED
-
-
-def _write(work: Work, old: Message, step: Next) -> tuple[Message, Verdict]:
+def _write(work: SqlWork, old: Message, step: Next) -> tuple[Message, Verdict]:
     saved = old if step.message == old else work.messages.save(old, step.message)
     if saved is None:
         return old, Defer(policy.IN_FLIGHT_DELAY, "in_flight")

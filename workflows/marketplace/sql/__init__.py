@@ -1,0 +1,1 @@
+"""The marketplace's repositories on SQL tables, the same on SQLite and PostgreSQL."""

@@ -1,0 +1,8 @@
+"""The one schema that all tables are in."""
+
+from sqlalchemy import MetaData
+
+SCHEMA_VERSION = 2  # how many migrations there are
+APPLICATION_ID = 0x4D4B5431  # "MKT1": marks a database file as ours
+
+metadata = MetaData()
