@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from workflows.client.service.outcomes import ANY_LENGTH, find_run
+from workflows.client.service.outcomes import find_run
 from workflows.client.service.sending import send
 from workflows.engine import failure_json
 from workflows.engine.activity_task import ActivityTask, run_id_of
@@ -21,6 +21,7 @@ from workflows.runtime.activity_run import (
 )
 from workflows.runtime.activity_settling import settlement_of
 from workflows.store import (
+    UNTIL_CLOSED,
     Beat,
     JobRecord,
     LeasedJob,
@@ -155,7 +156,7 @@ class AsyncActivities:
 
     def _gone(self, job_id: str) -> NotFoundError:
         """Say why an attempt does not count any more."""
-        loaded = self._store.load_run(run_id_of(job_id), start=ANY_LENGTH)
+        loaded = self._store.load_run(run_id_of(job_id), start=UNTIL_CLOSED)
         closed = loaded is not None and loaded.run.status is not RunStatus.RUNNING
         return NotFoundError(CLOSED if closed else GONE)
 
