@@ -34,6 +34,7 @@ from workflows.store import (
 
 TASKS, TASK = "tasks", "workflow/Order"
 WORK, ACTIVITY = "work", "activity/charge"
+UPKEEP, CHORE = "upkeep", "chore"
 _ids = count(1)
 
 
@@ -227,6 +228,20 @@ def query(job_id: str = "q", run_id: str = "r", **fields: Any) -> NewJob:
             "payload": b"question",
             "kind": JobKind.QUERY,
             "run_id": run_id,
+            **fields,
+        }
+    )
+
+
+def upkeep(job_id: str = "u", **fields: Any) -> NewJob:
+    """Something that a worker of any kind does for the engine."""
+    return NewJob(
+        **{
+            "id": job_id,
+            "queue": UPKEEP,
+            "type": CHORE,
+            "payload": b"what",
+            "kind": JobKind.UPKEEP,
             **fields,
         }
     )

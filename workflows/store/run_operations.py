@@ -79,6 +79,14 @@ class Runs(Protocol):
         the fences make safe for any number of askers.
         """
 
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        """Return (queue, type) of waiting activities and workflow tasks nobody knows.
+
+        `grace_ms`: for how long no living worker has, as `bury_unknown` found when it
+        last ran; what it says of time holds here. Only reads: whoever asked claims
+        them, and fails them. In order, at most MAX_STEP.
+        """
+
     # -- reads --
 
     def get_run(self, run: RunRef) -> RunRecord | None:

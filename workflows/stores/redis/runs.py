@@ -86,6 +86,12 @@ class Runs:
         held, asked = self._scripts.run("beat", job_id, token, raw(details))
         return Beat(held=bool(held), cancel_requested=bool(asked))
 
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        """See `workflows.store.run_operations.Runs.list_unknown`."""
+        validation.check_grace(grace_ms)
+        pairs = self._scripts.run("list_unknown", grace_ms, MAX_STEP)
+        return sorted((queue.decode(), name.decode()) for queue, name in pairs)
+
     def list_overdue(self, *, limit: int = MAX_STEP) -> list[Overdue]:
         """See `workflows.store.run_operations.Runs.list_overdue`."""
         validation.check_limit(limit)
