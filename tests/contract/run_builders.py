@@ -74,6 +74,7 @@ def start(
     reuse: Any = "allow_duplicate",
     conflict: Any = "fail",
     terminate: Close | None = None,
+    replaces: str | None = None,
     signal: InboxEntry | None = None,
     **fields: Any,
 ) -> Started:
@@ -83,6 +84,7 @@ def start(
         reuse=reuse,
         conflict=conflict,
         terminate=terminate,
+        replaces=replaces,
         signal=signal,
     )
     return store.start_run(wanted, request_id=request_id or fresh("request"))

@@ -165,7 +165,7 @@ class Life:
         process = self._worker._process
         self._pools = list(process.pools)
         self._types = tuple(
-            each for pool in self._pools for each in pool._options.types[QUEUE]
+            each for pool in self._pools for each in pool._options.types.get(QUEUE, ())
         )
         self._granted: deque[LeasedJob] = deque()
 
@@ -204,6 +204,7 @@ class Life:
         swept = self._store.sweep(interval_ms=SWEEP_MS)
         self._upkeep.settle_lost(swept)
         self._upkeep.end_overdue()
+        self._worker._parent_close.step()
         return 0 if count or swept else next_ms
 
 

@@ -69,6 +69,7 @@ class Replay:
         self.started: dict[str, Any] = {}
         self.began_at = 0
         self.warned = -1  # thousands of events when its host last warned
+        self.parent_close_policy = ""  # the host's: no event of the run says it
         self.memo: dict[str, Any] = {}
         self.search_attributes: dict[str, Any] = {}
         self.cancel_requested = False

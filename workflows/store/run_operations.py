@@ -40,6 +40,7 @@ class Runs(Protocol):
 
         Raises:
             InvalidArgumentError: an id that exists as another run's, or a bad value.
+            ConflictError: another run is open than the one that it would replace.
             StoreFullError: at the memory limit; nothing was started.
             InboxFullError: the open run has no room for the signal.
         """

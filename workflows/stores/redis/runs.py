@@ -46,10 +46,14 @@ class Runs:
         run_validation.check_start(start)
         validation.check_text("a request id", request_id)
         reply = self._scripts.run("start_run", request_id, *pack_start(start))
-        status, run_id, first_run_id, run_status = refuse_if_told(reply)
+        status, run_id, *rest = refuse_if_told(reply)
+        if status == b"other":
+            msg = f"run {run_id.decode()!r} is open, not {start.replaces!r}"
+            raise ConflictError(msg)
         if status == b"full":
             limit = start.signal.max_waiting if start.signal else None
             raise InboxFullError(start.run.workflow_id, limit or 0)
+        first_run_id, run_status = rest
         return Started(
             status=StartStatus(status.decode()),
             run_id=run_id.decode(),
