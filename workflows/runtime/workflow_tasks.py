@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from workflows.engine import flags
 from workflows.engine.activation import Initialize
 from workflows.engine.commands import UpsertMemo, UpsertSearchAttributes
 from workflows.engine.decision import Decision
@@ -47,7 +48,6 @@ from workflows.store import (
 
 logger = logging.getLogger("workflows.runtime")
 
-FLAGS: frozenset[int] = frozenset()  # logic flags that this program writes
 BACKOFF_MS = (1_000, 60_000)  # of failing tasks: doubled from the first to the last
 UPSERTS = (UpsertMemo, UpsertSearchAttributes)
 WARN_EVERY = 1000  # events between two warnings of a long history
@@ -184,7 +184,7 @@ def _round(
     replay = slot.replay
     try:
         if replay is None:
-            slot.replay = replay = _new_replay(host, run)
+            slot.replay = replay = new_replay(host, run)
         replay.feed(loaded.events)
         decision = _decide(host, replay, loaded, at, job.attempt)
         commit = _commit(
@@ -217,7 +217,8 @@ def _load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
     return loaded
 
 
-def _new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
+def new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
+    """Return a run as it is before its first event."""
     replay = Replay(
         run.workflow_id, run.run_id, host.make_instance, host.limits, host.namespace
     )
@@ -235,7 +236,7 @@ def _decide(
             at=at,
             identity=host.identity,
             attempt=attempt,
-            flags=FLAGS,
+            rules=flags.CURRENT,
             local=local,
         )
     finally:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workflows.engine import commands as c
+from workflows.engine import flags
 from workflows.engine.activation import (
     Activation,
     ActivationJob,
@@ -124,7 +125,7 @@ class Story:
             self.seq += 1
             items.append(Item(self.seq, self.at - 10, entry.data))
         decision = self.replay.task(
-            items, at=self.at, identity="w1", flags=frozenset({1}), local=local
+            items, at=self.at, identity="w1", rules=flags.CURRENT, local=local
         )
         self.history += decision.events
         self.bounds.append(len(self.history))
