@@ -13,10 +13,11 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
+MODES = tests/integration/test_workflow_*.py tests/parity/temporal tests/unit/workflow
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help run test check format chaos chaos-short mutants mutants-short property \
-        parity parity-record bench coverage ci clean
+        parity parity-record failpoints modes modes-short bench coverage ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,16 @@ parity: $(VENV)/.dev $(PARITY)/.ready
 
 parity-record: $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record
+
+failpoints: $(VENV)/.dev
+	FAILPOINTS=all $(PYTEST) tests/integration/test_workflow_failpoints.py
+
+modes: $(VENV)/.dev
+	WORKFLOWS_TEST_MODE=uncached $(PYTEST) $(MODES)
+	WORKFLOWS_TEST_MODE=apart $(PYTEST) $(MODES)
+
+modes-short: $(VENV)/.dev
+	WORKFLOWS_TEST_MODE=uncached+apart $(PYTEST) $(MODES)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
