@@ -13,7 +13,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
-MODES = tests/integration/test_workflow_*.py tests/parity/temporal tests/unit/workflow
+MODES := tests/integration/test_workflow_*.py tests/integration/test_api_workflows.py \
+         tests/parity/temporal
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help run test check format chaos chaos-short mutants mutants-short property \
@@ -66,11 +67,11 @@ failpoints: $(VENV)/.dev
 	FAILPOINTS=all $(PYTEST) tests/integration/test_workflow_failpoints.py
 
 modes: $(VENV)/.dev
-	WORKFLOWS_TEST_MODE=uncached $(PYTEST) $(MODES)
-	WORKFLOWS_TEST_MODE=apart $(PYTEST) $(MODES)
+	TEST_MODE=uncached $(PYTEST) $(MODES)
+	TEST_MODE=apart $(PYTEST) $(MODES)
 
 modes-short: $(VENV)/.dev
-	WORKFLOWS_TEST_MODE=uncached+apart $(PYTEST) $(MODES)
+	TEST_MODE=uncached+apart $(PYTEST) $(MODES)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

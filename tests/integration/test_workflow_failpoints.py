@@ -7,6 +7,7 @@ the writes that look alike, in one cell a kind; `make failpoints` visits all.
 """
 
 import asyncio
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -103,11 +104,13 @@ def play(
     adapter: str,
     mode: Mode,
 ) -> Play:
-    """Play one world; its boot clock is its store's, so that writes repeat."""
+    """Play one world; boot clock and ids are the test's, so that writes repeat."""
 
     def world(point: Point) -> Told:
-        name = f"world-{uuid.uuid4().hex}"
+        name, numbers = f"world-{uuid.uuid4().hex}", itertools.count(1)
         url = place(adapter, name)
+        new_run_id = lambda: f"run-{next(numbers):04}"  # noqa: E731
+        monkeypatch.setattr(workflow_tasks, "new_run_id", new_run_id)
 
         def open_at(clock: ManualClock) -> Store:
             for module in (workflow_tasks, workflow_worker, parent_close):
