@@ -24,7 +24,12 @@ from workflows.engine.starting import StartOptions
 from workflows.engine.states import JobState
 from workflows.huey import WorkflowHuey
 from workflows.huey.consumer import make_ticker
-from workflows.runtime import parent_close, workflow_tasks, workflow_worker
+from workflows.runtime import (
+    parent_close,
+    terminating,
+    workflow_tasks,
+    workflow_worker,
+)
 from workflows.runtime.closing import UPKEEP_QUEUE
 from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.lease import MS
@@ -301,12 +306,18 @@ def test_any_worker_and_a_plain_consumer_end_the_children(
 def test_a_step_that_fails_is_tried_again_later(
     store: Store, clock: ManualClock, life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin(store, "Parent", "parent", "terminate", 1)
+    begin(store, "Parent", "parent", "terminate", 3)
     turn(life)
     WorkflowService(store).terminate(RunRef(workflow_id="parent"))
+
+    def fail_for_one(store: Store, flow: str, *said: Any) -> None:
+        terminating.terminate(store, str(1 / 0) if flow == "child-0" else flow, *said)
+
     with monkeypatch.context() as broken:
-        broken.setattr(parent_close, "terminate", lambda *_: 1 / 0)
+        broken.setattr(parent_close, "terminate", fail_for_one)
         life.tick()
+    ended = [status(store, f"child-{number}") for number in (1, 2)]
+    assert ended == [RunStatus.TERMINATED] * 2  # it hindered no other
     job = store.get_job(f"parent-close:{run_of(store, 'parent')}")
     assert job is not None
     assert job.run_at == clock.now + 1000

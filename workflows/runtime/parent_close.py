@@ -6,7 +6,7 @@ that a ticker is never held up long. Every act may be repeated.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -78,8 +78,8 @@ class ParentClose:
             rest = self._act(job)
         except StoreError:
             raise  # the lease runs out, and another ticker goes on
-        except Exception as error:
-            logger.exception("parent_close_failed job_id=%s", job.id)
+        except Exception as error:  # noqa: BLE001 - logged, and tried again later
+            logger.warning("parent_close_failed job_id=%s error=%r", job.id, error)
             low, high = BACKOFF_MS
             return Retry(
                 job_id=job.id,
@@ -98,11 +98,27 @@ class ParentClose:
         said = msgspec.json.decode(job.payload)
         page = self._children(said["runId"], said["cursor"])
         open_ones = [child for child in page.runs if _policy(child)]
-        for child in open_ones[:STEP]:
-            self._close(child)
         if open_ones:
+            self._close_some(open_ones)
             return (parent_close_job(said["runId"]),)
         return (parent_close_job(said["runId"], page.cursor),) if page.cursor else ()
+
+    def _close_some(self, children: Sequence[RunRecord]) -> None:
+        """Close as many as a step may; one that cannot be closed hinders no other."""
+        closed, failed = 0, None
+        for child in children:
+            try:
+                self._close(child)
+                closed += 1
+            except StoreError:
+                raise
+            except Exception as error:
+                logger.exception("child_not_closed run_id=%s", child.run_id)
+                failed = error
+            if closed == STEP:
+                return
+        if failed is not None and not closed:
+            raise failed
 
     def _children(self, run_id: str, cursor: str | None) -> RunPage:
         return self._store.list_runs(
