@@ -14,10 +14,12 @@ RUNS ?= 100000
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
+MODES := tests/integration/test_workflow_*.py tests/integration/test_api_workflows.py \
+         tests/parity/temporal
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help run test check format chaos chaos-short mutants mutants-short property \
-        parity parity-record bench scale coverage ci clean
+        parity parity-record failpoints modes modes-short bench scale coverage ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,6 +63,16 @@ parity: $(VENV)/.dev $(PARITY)/.ready
 
 parity-record: $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record
+
+failpoints: $(VENV)/.dev
+	FAILPOINTS=all $(PYTEST) tests/integration/test_workflow_failpoints.py
+
+modes: $(VENV)/.dev
+	TEST_MODE=uncached $(PYTEST) $(MODES)
+	TEST_MODE=apart $(PYTEST) $(MODES)
+
+modes-short: $(VENV)/.dev
+	TEST_MODE=uncached+apart $(PYTEST) $(MODES)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

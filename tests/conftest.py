@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import modes
 from tests.clock import ManualClock
 from tests.servers import DURABLE, ValkeyServer
 from workflows.exceptions import StoreRefusedError
@@ -25,6 +26,7 @@ MakeStore = Callable[..., Store]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "parity: the same program on Huey and on us")
+    modes.apply()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,6 +44,14 @@ def signal(store: Store, flow: str, number: int) -> None:
     store.send_to_run(RunRef(workflow_id=flow), entry(said), request_id=request)
 
 
+def cancel(store: Store, flow: str) -> None:
+    """Ask the current run of a workflow to cancel."""
+    request = f"cancel-{flow}"
+    store.send_to_run(
+        RunRef(workflow_id=flow), entry(inbox.cancel()), request_id=request
+    )
+
+
 def complete(store: Store, task_token: str, result: str) -> SettleStatus:
     """Complete an activity from outside."""
     job_id, token = task_token.split(" ")

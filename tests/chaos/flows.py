@@ -313,13 +313,15 @@ def expected(kind: str, flow: str, size: int, signals: int) -> Expected:
             return Expected(flow, (*numbered, "once"), ())
         case "Parallel":
             return Expected(flow, (*numbered, "once", "end"), ())
-        case "Timers":
+        case "Timers" | "LocalSteps" | "Resuming":
             return Expected(flow, (*numbered, "end"), ())
         case "Signals":
             steps = tuple(f"s{number}" for number in range(signals))
             return Expected(flow, (*steps, "end"), heard)
         case "Rolling":
             return Expected(flow, numbered, heard)
+        case "Cleaning":
+            return Expected(flow, ("end",), ())
         case "Children":
             names = [f"{flow}-c{number}" for number in range(size)]
             children = tuple(expected("Signals", name, 0, 2) for name in names)

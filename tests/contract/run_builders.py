@@ -34,6 +34,7 @@ from workflows.store import (
 
 TASKS, TASK = "tasks", "workflow/Order"
 WORK, ACTIVITY = "work", "activity/charge"
+UPKEEP, CHORE = "upkeep", "chore"
 _ids = count(1)
 
 
@@ -73,6 +74,7 @@ def start(
     reuse: Any = "allow_duplicate",
     conflict: Any = "fail",
     terminate: Close | None = None,
+    replaces: str | None = None,
     signal: InboxEntry | None = None,
     **fields: Any,
 ) -> Started:
@@ -82,6 +84,7 @@ def start(
         reuse=reuse,
         conflict=conflict,
         terminate=terminate,
+        replaces=replaces,
         signal=signal,
     )
     return store.start_run(wanted, request_id=request_id or fresh("request"))
@@ -227,6 +230,20 @@ def query(job_id: str = "q", run_id: str = "r", **fields: Any) -> NewJob:
             "payload": b"question",
             "kind": JobKind.QUERY,
             "run_id": run_id,
+            **fields,
+        }
+    )
+
+
+def upkeep(job_id: str = "u", **fields: Any) -> NewJob:
+    """Something that a worker of any kind does for the engine."""
+    return NewJob(
+        **{
+            "id": job_id,
+            "queue": UPKEEP,
+            "type": CHORE,
+            "payload": b"what",
+            "kind": JobKind.UPKEEP,
             **fields,
         }
     )

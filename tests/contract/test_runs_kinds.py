@@ -22,10 +22,13 @@ from tests.contract.builders import (
 )
 from tests.contract.run_builders import (
     ACTIVITY,
+    CHORE,
     TASK,
     TASKS,
+    UPKEEP,
     WORK,
     activity,
+    closed,
     commit,
     do,
     end,
@@ -38,6 +41,7 @@ from tests.contract.run_builders import (
     take_task,
     take_tasks,
     take_work,
+    upkeep,
 )
 from workflows.engine.states import DeadReason, JobState
 from workflows.exceptions import ConflictError, InvalidArgumentError
@@ -48,6 +52,7 @@ from workflows.store import (
     LeasedJob,
     QueueLimits,
     Release,
+    Retry,
     SettleStatus,
     Store,
     Value,
@@ -231,7 +236,7 @@ OPERATIONS: dict[str, Callable[[Store, str], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["wft:r", "act", "q"])
+@pytest.mark.parametrize("name", ["wft:r", "act", "q", "u"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operators_are_refused_what_the_engine_owns(
     run_store: Store, operation: str, name: str
@@ -239,7 +244,7 @@ def test_operators_are_refused_what_the_engine_owns(
     start(run_store)
     do(run_store, activities=(activity(delay_ms=50),))
     send(run_store)
-    put(run_store, query(delay_ms=50))
+    put(run_store, query(delay_ms=50), upkeep(delay_ms=50))
     before = job(run_store, name)
     with pytest.raises(ConflictError):
         OPERATIONS[operation](run_store, name)
@@ -251,6 +256,7 @@ def test_steps_over_a_queue_pass_over_what_the_engine_owns(
 ) -> None:
     start(run_store, task_queue=QUEUE)
     put(run_store, query(queue=QUEUE), query("q2", queue=QUEUE, delay_ms=500))
+    put(run_store, upkeep(queue=QUEUE), upkeep("u2", queue=QUEUE, delay_ms=500))
     add(run_store, "a", "b")
     add(run_store, "later", delay_ms=500)
     run_store.heartbeat(worker(queues={}))
@@ -264,7 +270,7 @@ def test_steps_over_a_queue_pass_over_what_the_engine_owns(
     assert (step.count, step.more) == (1, False)
     clock.advance(10)
     run_store.clean(QUEUE)
-    for name in ("wft:r", "q", "q2"):
+    for name in ("wft:r", "q", "q2", "u", "u2"):
         assert run_store.get_job(name) is not None
     assert run_store.fsck() == []
 
@@ -279,6 +285,80 @@ def test_no_end_of_an_engine_owned_job_is_a_dead_letter(run_store: Store) -> Non
     assert run_store.list_jobs(TASKS, JobState.FAILED).jobs == ()
     assert totals(run_store, TASKS) == {"enqueued": 2, "dead:manual": 1}
     assert run_store.fsck() == []
+
+
+# -- upkeep --
+
+
+def take_upkeep(store: Store, token: str = "u") -> tuple[LeasedJob, ...]:
+    """Claim upkeep."""
+    wanted = claim(token, 10, queues=(UPKEEP,), types=(CHORE,))
+    return store.exchange(claim=wanted).jobs
+
+
+def test_upkeep_outlives_the_run_whose_close_wrote_it(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store)
+    end(run_store, closed(jobs=(upkeep(),)))
+    clock.advance(1)
+    assert run_store.prune_runs(age_ms=0).count == 1
+    assert run_store.fsck() == []
+    (got,) = take_upkeep(run_store)
+    assert (got.kind, got.run_id, got.payload) == (JobKind.UPKEEP, "", b"what")
+    assert run_store.fsck() == []
+    done = Complete(job_id="u", token="u", jobs=(upkeep(payload=b"more"),))
+    assert exchange(run_store, done).statuses == (OK,)
+    assert job(run_store, "u").payload == b"more"
+    take_upkeep(run_store, "u2")
+    assert exchange(run_store, Complete(job_id="u", token="u2")).statuses == (OK,)
+    assert run_store.get_job("u") is None
+    assert run_store.fsck() == []
+
+
+def test_upkeep_starts_in_a_queue_that_is_full(run_store: Store) -> None:
+    run_store.declare_queue(UPKEEP, QueueLimits(concurrency=1, rate_max=1, rate_ms=10))
+    add(run_store, "plain", "more", queue=UPKEEP)
+    assert taken(run_store, "p", queues=(UPKEEP,)) == ["plain"]
+    put(run_store, upkeep())
+    assert [got.id for got in take_upkeep(run_store)] == ["u"]
+    exchange(run_store, Release(job_id="u", token="u", started=False))
+    assert taken(run_store, "p2", queues=(UPKEEP,)) == []
+    assert run_store.fsck() == []
+
+
+def test_upkeep_that_failed_is_tried_again_and_again(
+    run_store: Store, clock: ManualClock
+) -> None:
+    put(run_store, upkeep(max_stalls=0))
+    for number in range(1, 6):
+        (got,) = take_upkeep(run_store, f"u{number}")
+        assert got.attempt == number
+        again = Retry(job_id="u", token=got.token, failure=b"f", delay_ms=5)
+        assert exchange(run_store, again).states == (JobState.DELAYED,)
+        clock.advance(5)
+    assert run_store.fsck() == []
+
+
+def test_stalled_upkeep_waits_ever_longer_and_never_dies(
+    run_store: Store, clock: ManualClock
+) -> None:
+    put(run_store, upkeep(max_stalls=0))
+    for stalls, seconds in enumerate((0, 1, 2, 4, 8, 16, 32, 60, 60), start=1):
+        assert len(take_upkeep(run_store, f"u{stalls}")) == 1
+        assert stall(run_store, clock) == [("u", "stalled")]
+        assert job(run_store, "u").ready_at == clock.now + seconds * 1000
+        clock.advance(seconds * 1000)
+    assert run_store.fsck() == []
+
+
+@pytest.mark.parametrize("fields", [{"run_id": "r"}, {"dedup_id": "d"}], ids=str)
+def test_upkeep_is_of_no_run_and_has_no_dedup_id(
+    run_store: Store, fields: dict[str, Any]
+) -> None:
+    start(run_store)
+    with pytest.raises(InvalidArgumentError, match="upkeep"):
+        put(run_store, upkeep(**fields))
 
 
 # -- the sweep --
@@ -390,3 +470,60 @@ def test_types_of_activities_that_nobody_knows_are_not_buried(
     clock.advance(10)
     assert run_store.bury_unknown(grace_ms=10, interval_ms=INTERVAL_MS) == []
     assert job(run_store, "act").type == ACTIVITY
+
+
+# -- what nobody knows --
+
+
+def test_what_nobody_has_known_for_long_is_listed_and_stays(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store)
+    do(run_store, activities=(activity(), activity("a2", queue="other")))
+    send(run_store)
+    put(run_store, query(), upkeep())
+    add(run_store, "plain")
+    unknown = [("other", ACTIVITY), (TASKS, TASK), (WORK, ACTIVITY)]
+    assert run_store.list_unknown(grace_ms=0) == []
+    run_store.bury_unknown(grace_ms=10, interval_ms=INTERVAL_MS)
+    assert run_store.list_unknown(grace_ms=0) == unknown
+    clock.advance(9)
+    assert run_store.list_unknown(grace_ms=10) == []
+    clock.advance(1)
+    assert run_store.list_unknown(grace_ms=10) == unknown
+    run_store.heartbeat(worker(queues={WORK: (ACTIVITY,), TASKS: (ACTIVITY,)}))
+    assert run_store.bury_unknown(grace_ms=10, interval_ms=INTERVAL_MS) == ["plain"]
+    assert run_store.list_unknown(grace_ms=10) == unknown[:2]
+    for name in ("act", "a2", "wft:r"):
+        assert job(run_store, name).state is JobState.WAITING
+    assert run_store.fsck() == []
+
+
+def test_what_is_taken_or_delayed_is_not_unknown(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store)
+    do(run_store, activities=(activity(), activity("a2", type="activity/ship")))
+    run_store.bury_unknown(grace_ms=0, interval_ms=INTERVAL_MS)
+    assert len(run_store.list_unknown(grace_ms=0)) == 2
+    (got,) = take_work(run_store)
+    later = Retry(job_id=got.id, token=got.token, failure=b"f", delay_ms=50)
+    assert run_store.list_unknown(grace_ms=0) == [(WORK, "activity/ship")]
+    exchange(run_store, later)
+    run_store.bury_unknown(grace_ms=0, interval_ms=INTERVAL_MS)
+    clock.advance(50)
+    run_store.promote_due()
+    assert run_store.list_unknown(grace_ms=0) == [(WORK, "activity/ship")]
+    run_store.bury_unknown(grace_ms=0, interval_ms=INTERVAL_MS)
+    assert len(run_store.list_unknown(grace_ms=0)) == 2
+
+
+def test_after_a_pause_nothing_is_unknown_yet(
+    run_store: Store, clock: ManualClock
+) -> None:
+    start(run_store)
+    run_store.bury_unknown(grace_ms=0, interval_ms=INTERVAL_MS)
+    clock.advance(2 * INTERVAL_MS + 1)
+    run_store.bury_unknown(grace_ms=0, interval_ms=INTERVAL_MS)
+    assert run_store.list_unknown(grace_ms=1) == []
+    assert run_store.list_unknown(grace_ms=0) == [(TASKS, TASK)]

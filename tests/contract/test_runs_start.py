@@ -1,5 +1,7 @@
 """Starting a run: what is there then, policies, request ids, delays."""
 
+from typing import Any
+
 import pytest
 
 from tests.clock import START, ManualClock
@@ -22,7 +24,7 @@ from tests.contract.run_builders import (
     take_tasks,
 )
 from workflows.engine.states import JobState
-from workflows.exceptions import InvalidArgumentError
+from workflows.exceptions import ConflictError, InvalidArgumentError
 from workflows.store import (
     REQUEST_MEMORY_MS,
     JobKind,
@@ -207,6 +209,41 @@ def test_terminate_existing_closes_the_open_run_and_starts_the_new_one(
     assert inbox(run_store, "r2") == [(1, "signal", b"s")]
     assert take_task(run_store).run_id == "r2"
     assert run_store.fsck() == []
+
+
+def test_terminate_existing_closes_no_run_that_it_was_not_made_for(
+    run_store: Store,
+) -> None:
+    start(run_store)
+    replace: dict[str, Any] = {
+        "conflict": "terminate_existing",
+        "terminate": closed(),
+    }
+    for other in ("", "r2", "gone"):
+        with pytest.raises(ConflictError, match="'r' is open"):
+            start(run_store, "r2", request_id="s", replaces=other, **replace)
+    assert run(run_store).status is RunStatus.RUNNING
+    assert run_store.get_run(ref("r2")) is None
+    for _ in range(2):  # a refusal is not remembered, a start is
+        answer = start(run_store, "r2", request_id="s", replaces="r", **replace)
+        assert (answer.status, answer.run_id) == (STARTED, "r2")
+    assert run(run_store).status is RunStatus.TERMINATED
+    assert run_store.fsck() == []
+
+
+def test_a_start_that_would_replace_a_run_starts_if_that_is_closed(
+    run_store: Store,
+) -> None:
+    start(run_store)
+    end(run_store)
+    answer = start(
+        run_store,
+        "r2",
+        conflict="terminate_existing",
+        terminate=closed(),
+        replaces="r",
+    )
+    assert answer.status is STARTED
 
 
 def test_terminate_existing_needs_to_know_how(run_store: Store) -> None:

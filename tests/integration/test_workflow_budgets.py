@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.modes import as_shipped
 from workflows import activity, workflow
 from workflows.client import BlockingClient, Client, WorkflowService
 from workflows.store import Claim, Exchanged, Settlement, Started, StartRun, Store
 from workflows.worker import Worker
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, as_shipped]
 QUEUE = "steps"
 STEPS, LONG = 20, 1_000
 

@@ -1,13 +1,12 @@
 """Activities that are completed from elsewhere, with a real worker on a real store."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.integration.client_scenes import QUEUE, play, refused, until
-from tests.integration.client_workflows import (
-    Question,
-)
+from tests.integration.client_workflows import WORKFLOWS, Question
 from workflows.client import (
     AsyncActivityCancelledError,
     BlockingClient,
@@ -17,10 +16,8 @@ from workflows.client import (
     WorkflowFailureError,
     WorkflowService,
 )
-from workflows.exceptions import (
-    ApplicationError,
-    CancelledError,
-)
+from workflows.exceptions import ApplicationError, CancelledError
+from workflows.worker import Worker
 
 Status = WorkflowExecutionStatus
 
@@ -57,6 +54,36 @@ def test_an_activity_is_completed_by_its_ids(client: BlockingClient) -> None:
             await answer.complete("elsewhere")
 
     play(client, scene)
+
+
+def test_an_activity_that_nobody_took_yet_is_completed_by_its_ids_only(
+    client: BlockingClient,
+) -> None:
+    async def scene(client: Client) -> None:
+        async with Worker(client, task_queue=QUEUE, workflows=WORKFLOWS):
+            handle = await client.start_workflow(
+                Question.run, "where?", id="q", task_queue=QUEUE
+            )
+
+            async def scheduled() -> Any:
+                return (await handle.describe()).description.activities
+
+            (pending,) = await until(scheduled)
+            assert pending.state == "scheduled"
+            answer = client.get_async_activity_handle(workflow_id="q", activity_id="1")
+            for say in (answer.heartbeat, answer.fail, answer.report_cancellation):
+                with refused(RPCStatusCode.NOT_FOUND):
+                    await say(*([RuntimeError("no")] if say == answer.fail else []))
+            await answer.complete("there")
+            assert await handle.result() == "there"
+            history = json.loads((await handle.fetch_history()).to_json())
+            types = [event["eventType"] for event in history["events"]]
+            started = types.index("EVENT_TYPE_ACTIVITY_TASK_STARTED")
+            assert types[started + 1] == "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"
+            said = history["events"][started]["activityTaskStartedEventAttributes"]
+            assert (said["attempt"], said["identity"]) == (1, "tester")
+
+    play(client, scene, worker=False)
 
 
 def test_an_activity_fails_by_its_token_and_is_retried(client: BlockingClient) -> None:

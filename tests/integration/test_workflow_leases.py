@@ -17,6 +17,7 @@ from tests.integration.workflow_world import (
     Mode,
     event_loop,
 )
+from tests.modes import as_shipped
 from workflows.runtime import workflow_tasks, workflow_worker
 from workflows.runtime.lease import MS
 from workflows.runtime.workflow_tasks import RETRIES
@@ -69,6 +70,7 @@ def life(store: Any) -> Iterator[Life]:
         yield Life(store, loop, Mode())
 
 
+@as_shipped
 def test_an_inline_activity_whose_lease_ran_out_meanwhile_does_not_start(
     store: Store, clock: ManualClock, steps: Lines
 ) -> None:

@@ -10,10 +10,12 @@ import pytest
 from tests.chaos import flow_checker, flow_client, flows
 from tests.chaos.flows import KINDS, Plan
 from tests.integration.workflow_world import Lines
+from tests.modes import as_shipped
 from workflows.client import Client, WorkflowService
 from workflows.store import Store
 from workflows.worker import Worker
 
+pytestmark = as_shipped  # it goes through all of them itself
 ROUNDS = 3  # workflows of each kind, at once
 
 

@@ -17,6 +17,7 @@ from tests.chaos import flow_checker, flow_client, flows
 from tests.chaos.checker import Finding
 from tests.chaos.flows import QUEUE, Plan
 from tests.chaos.ledger import Line
+from tests.chaos.more_flows import MORE_ACTIVITIES, MORE_WORKFLOWS
 from tests.clock import ManualClock
 from workflows.converter import DataConverter
 from workflows.runtime.ids import new_id, new_run_id
@@ -35,6 +36,7 @@ from workflows.store import (
 
 LEASE_MS = 5_000
 SWEEP_MS = 1_000
+PATIENCE = 6  # turns before a client cancels
 TURNS = 600  # of a world, before it counts as stuck
 WRITES = frozenset(
     {
@@ -42,6 +44,10 @@ WRITES = frozenset(
         *("renew", "sweep", "promote_due", "expire_due", "prune_runs"),
     }
 )
+ALL = Registry(
+    [*flows.WORKFLOWS, *MORE_WORKFLOWS], [*flows.ACTIVITIES, *MORE_ACTIVITIES]
+)
+CANCELLED = frozenset({"Cleaning"})  # the client cancels these
 When = Literal["before", "after"]
 
 
@@ -51,10 +57,14 @@ class Death(BaseException):
 
 @dataclass(slots=True)
 class Point:
-    """Where to die: around the n-th write (from 1). `writes`: those called so far."""
+    """Where to die: around the n-th write (from 1). `writes`: those called so far.
+
+    `again`: die once more, before the so-manieth write after that; 0: not.
+    """
 
     number: int = 0
     when: When = "before"
+    again: int = 0
     writes: list[str] = field(default_factory=list)
     died: bool = False
 
@@ -62,7 +72,9 @@ class Point:
         """Whether this is the moment."""
         here = len(self.writes) == self.number and when == self.when
         self.died = self.died or here
-        return here
+        if here or not self.again or when != "before":
+            return here
+        return len(self.writes) == self.number + self.again
 
 
 class Mortal:
@@ -145,7 +157,7 @@ class Life:
         registry: Registry | None = None,
     ) -> None:
         self._store = store
-        registry = registry or Registry(flows.WORKFLOWS, flows.ACTIVITIES)
+        registry = registry or ALL
         self._worker = make_worker(
             WorkerParts(
                 store=store,
@@ -168,7 +180,7 @@ class Life:
         process = self._worker._process
         self._pools = list(process.pools)
         self._types = tuple(
-            each for pool in self._pools for each in pool._options.types[QUEUE]
+            each for pool in self._pools for each in pool._options.types.get(QUEUE, ())
         )
         self.granted: deque[LeasedJob] = deque()
 
@@ -207,6 +219,7 @@ class Life:
         swept = self._store.sweep(interval_ms=SWEEP_MS)
         self._upkeep.settle_lost(swept)
         self._upkeep.end_overdue()
+        self._worker._parent_close.step()
         return 0 if count or swept else next_ms
 
 
@@ -288,7 +301,17 @@ class World:
         if missing and turn % 3 == 0:
             flow_client.signal(store, self.flow, missing[0])
             self.acks.add(id=self.flow, signal=missing[0])
-        return self._complete(store) or bool(missing)
+        return self._cancel(store, turn) or self._complete(store) or bool(missing)
+
+    def _cancel(self, store: Store, turn: int) -> bool:
+        """Cancel what is to be cancelled; whether that is still to do."""
+        asked = any("cancelled" in line for line in self.faults)
+        if self.kind not in CANCELLED or asked:
+            return False
+        if turn > PATIENCE:
+            flow_client.cancel(store, self.flow)
+            self.faults.add(fault="cancelled", cancelled=self.flow)
+        return True
 
     def _complete(self, store: Store) -> bool:
         """Complete what was handed over; whether there was something."""

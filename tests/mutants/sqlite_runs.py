@@ -8,6 +8,20 @@ _mutant = partial(Mutant, "sqlite")
 
 MUTANTS = [
     _mutant(
+        "upkeep dies of stalls",
+        "runs_kinds",
+        "kinds.py",
+        "IMMORTAL = frozenset({TASK, UPKEEP})",
+        "IMMORTAL = frozenset({TASK})",
+    ),
+    _mutant(
+        "a start replaces whatever run is open",
+        "runs_start",
+        "starting.py",
+        "if start.replaces not in {None, current.run_id}:",
+        "if start.replaces not in {None, current.run_id, start.replaces}:",
+    ),
+    _mutant(
         "fence of commits dropped",
         "runs_commit",
         "settling.py",

@@ -79,7 +79,7 @@ class Job:
     @property
     def exempt(self) -> bool:
         """Whether no concurrency and no rate binds it."""
-        return self.new.kind in {JobKind.WORKFLOW_TASK, JobKind.QUERY}
+        return self.new.kind not in {JobKind.PLAIN, JobKind.ACTIVITY}
 
     @property
     def detached(self) -> bool:
@@ -239,7 +239,8 @@ class Memory:
         return None
 
     def _check_run(self, new: NewJob) -> None:
-        if new.kind is not JobKind.PLAIN and new.run_id not in self._runs:
+        of_none = new.kind in {JobKind.PLAIN, JobKind.UPKEEP}
+        if not of_none and new.run_id not in self._runs:
             raise InvalidArgumentError(f"job {new.id!r} is of no run")
 
     # -- counters --
@@ -336,14 +337,14 @@ class Memory:
         job.stalls += 1
         self._record(job, "stalled")
         self._count(job.new.queue, "stalled", "stalled")
-        task = job.new.kind is JobKind.WORKFLOW_TASK
+        immortal = job.new.kind in {JobKind.WORKFLOW_TASK, JobKind.UPKEEP}
         once_too_often = job.plain and job.stalls > job.new.max_stalls
         if once_too_often or job.new.kind is JobKind.QUERY:
             self._die(job, DeadReason.STALLED)
             return
         self._give_back(job)
         job.ready_at = self.now()
-        if task and job.stalls > 1:
+        if immortal and job.stalls > 1:
             job.ready_at += min(60_000, 1000 * 2 ** (job.stalls - 2))
             job.state, job.run_at = JobState.DELAYED, job.ready_at
 

@@ -3,7 +3,7 @@
 from tests.oracle.memory import Run
 from tests.oracle.runs import Runs
 from workflows.engine.states import JobState
-from workflows.exceptions import InboxFullError
+from workflows.exceptions import ConflictError, InboxFullError
 from workflows.store import (
     MAX_STEP,
     Beat,
@@ -44,6 +44,8 @@ class RunOperations(Runs):
             return started(StartStatus.EXISTING, current)
         if current.open and start.conflict == "terminate_existing":
             assert start.terminate is not None
+            if start.replaces not in {None, current.id}:
+                raise ConflictError(f"run {current.id!r} is open")
             self._check_new_id(new.run_id)
             self._close(current, start.terminate, self.now())
             return started(StartStatus.STARTED, self._create(new, signals))

@@ -98,6 +98,19 @@ class RunReads(Reads, Values, Runs):
     def count_runs(self) -> Mapping[RunStatus, int]:
         return Counter(run.status for run in self._runs.values())
 
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        validation.check_grace(grace_ms)
+        until, fails = self.now() - grace_ms, {JobKind.ACTIVITY, JobKind.WORKFLOW_TASK}
+        waiting = {
+            (job.new.queue, job.new.type)
+            for job in self._in_state(JobState.WAITING)
+            if job.new.kind in fails
+        }
+        since = self._unknown_since
+        return sorted(pair for pair in waiting if since.get(pair, until + 1) <= until)[
+            :MAX_STEP
+        ]
+
     def list_overdue(self, *, limit: int = MAX_STEP) -> list[Overdue]:
         validation.check_limit(limit)
         found = [
@@ -136,7 +149,9 @@ class RunReads(Reads, Values, Runs):
         faults += [
             f"{job.new.id}: of no run"
             for job in self._jobs.values()
-            if not job.plain and job.new.run_id not in self._runs
+            if not job.plain
+            and job.new.kind is not JobKind.UPKEEP
+            and job.new.run_id not in self._runs
         ]
         return faults
 

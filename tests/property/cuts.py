@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from tests.unit.engine.real_histories import RecordedLocals, entries
+from workflows.engine import flags
 from workflows.engine.decision import Decision
 from workflows.engine.events import CLOSES
 from workflows.engine.history import Event, decode_event
 from workflows.engine.replay import Replay
 from workflows.engine.workflow_instance import NewInstance
 from workflows.engine.workflow_tasks import RecordedTask, TaskSplitter
-from workflows.runtime.workflow_tasks import FLAGS
 
 
 class Recorded:
@@ -64,7 +64,7 @@ def decide(replay: Replay, task: RecordedTask) -> Decision:
         at=task.started[1].at,
         identity=said.get("identity", ""),
         attempt=int(scheduled.attributes["attempt"]),
-        flags=FLAGS,
+        rules=flags.CURRENT,
         local=RecordedLocals(task),
     )
 

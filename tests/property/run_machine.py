@@ -80,11 +80,14 @@ class RunsAgree(Program):
 
     def start(self, draw: Draw) -> None:
         run_id = self.new_id("run") if draw(some.picks) % 9 else "run-001"
+        workflow_id = draw(some.workflow_ids)
+        current = self.world.oracle._current.get(workflow_id, "")
         start = StartRun(
-            run=draw(some.new_runs(run_id, draw(some.workflow_ids))),
+            run=draw(some.new_runs(run_id, workflow_id)),
             reuse=draw(some.reuses),
             conflict=draw(some.conflicts),
             terminate=draw(some.closes()),
+            replaces=draw(st.sampled_from([None, current, current, "gone"])),
             signal=draw(some.maybe_entries),
         )
         self.ask_once("start_run", (start,))

@@ -28,7 +28,8 @@ from workflows.store import (
 
 TASKS, WORK = "tasks", "work"
 TASK, QUERY, ACTIVITY, PLAIN = "workflow/Order", "query/Order", "activity/pay", "send"
-TYPES = {TASKS: (TASK, QUERY, PLAIN), WORK: (TASK, ACTIVITY, PLAIN)}
+CHORE = "chore"  # upkeep
+TYPES = {TASKS: (TASK, QUERY, PLAIN, CHORE), WORK: (TASK, ACTIVITY, PLAIN, CHORE)}
 
 queues = st.sampled_from([TASKS, WORK])
 workflow_ids = st.sampled_from(["w0", "w1", "w2"])
@@ -94,9 +95,21 @@ def closes(draw: Any, next_run: NewRun | None = None) -> Close:
         status=draw(ends),
         events=tuple(draw(st.lists(small, max_size=2))),
         outcome=draw(maybe_entries),
-        jobs=tuple(draw(st.lists(plain_jobs(), max_size=1))),
+        jobs=tuple(draw(st.lists(st.one_of(plain_jobs(), chores()), max_size=1))),
         next_run=next_run,
         carry=next_run is not None and not draw(seldom),
+    )
+
+
+@st.composite
+def chores(draw: Any) -> NewJob:
+    return NewJob(
+        id=f"chore-{draw(st.integers(0, 9))}",
+        queue=draw(queues),
+        type=CHORE,
+        payload=draw(small),
+        delay_ms=draw(delays),
+        kind=JobKind.UPKEEP,
     )
 
 

@@ -227,6 +227,7 @@ def snapshot(store: Store) -> dict[str, Any]:
     parts["runs"] = runs
     parts["runs per status"] = plain(store.count_runs())
     parts["overdue"] = store.list_overdue()
+    parts["unknown"] = store.list_unknown(grace_ms=0)
     for run in runs:
         parts[f"run {run.run_id}"] = store.load_run(run.run_id)
         parts[f"what {run.run_id} waits for"] = plain(store.pending_work(run.run_id))

@@ -187,7 +187,8 @@ class Activation:
     """One workflow task, as the workflow sees it. `at` is workflow time, in ms.
 
     `jobs` are in the order of `workflows.engine.replay`: by class (initialize,
-    patches, signals, the rest, queries), inside a class in history order.
+    patches, signals, the rest, queries), inside a class in history order. `flags` are
+    the run's logic flags (`workflows.engine.flags`).
     """
 
     at: int
@@ -196,3 +197,4 @@ class Activation:
     history_size: int
     continue_as_new_suggested: bool
     jobs: tuple[ActivationJob, ...]
+    flags: frozenset[int] = frozenset()

@@ -31,6 +31,7 @@ class NondeterminismError(WorkflowsError):
         attempted: str = "",
         site: str = "",
         around: Sequence[str] = (),
+        advice: Sequence[str] = (LIKELY, FIX),
     ) -> None:
         self.reason = reason
         self.event_id = event_id
@@ -45,7 +46,6 @@ class NondeterminismError(WorkflowsError):
             f"  now      : {attempted or 'nothing more'}",
             "  history  :",
             *(f"    {line}" for line in around),
-            LIKELY,
-            FIX,
+            *advice,
         ]
         super().__init__("\n".join(lines))

@@ -9,6 +9,7 @@ and so does the end of each local activity, alone, when nothing else is left to 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from workflows.engine import flags
 from workflows.engine.activation import (
     Activation,
     ActivationJob,
@@ -38,7 +39,7 @@ from workflows.engine.nondeterminism import NondeterminismError
 from workflows.engine.outgoing import Outgoing
 from workflows.engine.pending import TARGETS, Pending, drop_deleted
 from workflows.engine.proto_json import header_fields, payload_list
-from workflows.engine.task_writer import TaskWriter, failed_task
+from workflows.engine.task_writer import SDK_NAME, TaskWriter, failed_task
 from workflows.engine.workflow_instance import NewInstance, WorkflowInstance
 from workflows.engine.workflow_tasks import Numbered, RecordedTask, TaskSplitter
 from workflows.exceptions import InvalidArgumentError, WorkflowsError
@@ -69,6 +70,7 @@ class Replay:
         self.started: dict[str, Any] = {}
         self.began_at = 0
         self.warned = -1  # thousands of events when its host last warned
+        self.parent_close_policy = ""  # the host's: no event of the run says it
         self.memo: dict[str, Any] = {}
         self.search_attributes: dict[str, Any] = {}
         self.cancel_requested = False
@@ -112,7 +114,7 @@ class Replay:
 
     def _replay(self, task: RecordedTask) -> None:
         self._begin(*task.started)
-        self.flags |= _flags(task.completed[1])
+        self._keep_flags(task)
         jobs = [job for one in task.told for job in self._handle(*one)]
         for _, event in task.commands:
             patch = patch_of(event)
@@ -128,6 +130,26 @@ class Replay:
         for out, event_id in matched.pairs:
             self._record(out, event_id)
         self.closed |= any(event.type in CLOSES for _, event in task.commands)
+
+    def _keep_flags(self, task: RecordedTask) -> None:
+        """Follow the rules that the run's first task wrote down."""
+        self.flags |= _flags(task.completed[1])
+        strange = flags.unknown(self.flags)
+        if strange:
+            kind = self.started.get("workflowType", {}).get("name", "")
+            reason = "a newer program began this run, by rules unknown to this one"
+            raise NondeterminismError(
+                reason,
+                workflow=f"{kind}/{self.workflow_id}",
+                event_id=task.completed[0],
+                recorded=f"logic flags {sorted(self.flags)}",
+                attempted=f"logic flags {sorted(flags.CURRENT)} are all that is known",
+                around=event_lines(self._fed, task.completed[0]),
+                advice=(
+                    "  likely   : this worker is older than the one that began it",
+                    "  fix      : run this workflow on workers of the newer version",
+                ),
+            )
 
     def _recorded_local(self, markers: Sequence[LocalOutcome]) -> Jobs:
         for outcome in markers:
@@ -168,13 +190,14 @@ class Replay:
         at: int,
         identity: str = "",
         attempt: int = 1,
-        flags: frozenset[int] = frozenset(),
+        rules: frozenset[int] = frozenset(),
         local: LocalActivities | None = None,
     ) -> Decision:
         """Run one workflow task on new inbox entries, at `at` (ms).
 
-        `attempt`: of this task. `flags`: the logic flags of this program, written into
-        the history by a run's first task. `local` runs local activities.
+        `attempt`: of this task. `rules`: the logic flags of this program; a run's first
+        task writes them into the history, and the run keeps to them. `local` runs
+        local activities.
 
         Raises:
             InvalidArgumentError: the run is closed, an entry cannot be read, or a
@@ -194,13 +217,14 @@ class Replay:
         taken = max((item.seq for item in inbox), default=0)
         if not writer.events and not jobs:
             return Decision(length=self.length, at=at, taken=taken)
+        first = self._instance is None
+        if first:
+            self.flags = rules
         self._begin(*writer.begin(attempt))
         self._drive(jobs, lambda: self._live_local(local), replaying=False)
         asked = self.pending.take()
         self.pending.check(asked, self.limits)
-        first = not self.flags
-        decision = writer.complete(asked, taken, flags if first else frozenset())
-        self.flags = self.flags or flags
+        decision = writer.complete(asked, taken, rules if first else frozenset())
         for out, issued in zip(asked, decision.issued, strict=False):
             self._record(out, issued.event_id)
         self.closed = decision.terminal is not None
@@ -341,6 +365,7 @@ class Replay:
             history_size=size,
             continue_as_new_suggested=suggested,
             jobs=jobs,
+            flags=self.flags,
         )
 
     def _record(self, out: Outgoing, event_id: int) -> None:
@@ -416,5 +441,8 @@ def _job_class(job: ActivationJob) -> int:
 
 
 def _flags(completed: Event) -> frozenset[int]:
+    """Return the flags that a task wrote; those of another engine say nothing here."""
     metadata = completed.attributes.get("sdkMetadata", {})
+    if metadata.get("sdkName") != SDK_NAME:
+        return frozenset()
     return frozenset(metadata.get("langUsedFlags", ()))

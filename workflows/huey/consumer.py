@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from workflows.huey.async_slots import AsyncSlots
 from workflows.huey.handler import HueyHandler, install_interrupt_handler
 from workflows.huey.workflow_host import WorkflowHosts
 from workflows.job_type import milliseconds
+from workflows.runtime.ids import new_id
+from workflows.runtime.lease import MS
+from workflows.runtime.parent_close import ParentClose
 from workflows.runtime.process import JobProcess, ProcessOptions
 from workflows.runtime.ticker import Ticker, TickerOptions
 from workflows.store import Schedule
@@ -26,6 +30,7 @@ logger = logging.getLogger("workflows.huey")
 
 RETRY_S = 1.0
 GRACE_S = 30.0  # of a graceful stop for activities, if the consumer was given none
+PARENT_CLOSE_NS = 1000 * MS  # workflow workers look more often
 
 
 class SlotWorker(Worker):  # type: ignore[misc]  # Huey ships no types
@@ -299,4 +304,8 @@ def make_ticker(huey: "WorkflowHuey", *, periodic: bool = True) -> Ticker:
         sweep_interval_ms=huey.sweep_interval_ms,
         periodic=periodic,
     )
-    return Ticker(huey.store, options)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    parent_close = ParentClose(
+        huey.store, new_id, identity=socket.gethostname(), owner=owner
+    )
+    return Ticker(huey.store, options, chores=[(PARENT_CLOSE_NS, parent_close.step)])

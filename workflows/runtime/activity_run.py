@@ -103,7 +103,7 @@ def run_attempt(
     """
     definition = host.find(task.activity_type)
     if definition is None:
-        return Failing(failure=_failure(host, _not_registered(host, task)))
+        return unheard_of(host, task, host.task_queue)
     run = _Run(host, task, lease, definition, local=local)
     if not local:
         host.hearts.add(run.heart)
@@ -330,13 +330,15 @@ def _hand_over(task: "asyncio.Task[Any]", done: "Future[Any]") -> None:
         done.set_result(task.result())
 
 
-def _not_registered(host: ActivityHost, task: ActivityTask) -> ApplicationError:
-    known = ", ".join(sorted(host.definitions))
-    return ApplicationError(
+def unheard_of(host: ActivityHost, task: ActivityTask, queue: str) -> Failing:
+    """Return how an attempt in a queue ends whose type is not known there."""
+    known = ", ".join(sorted(host.definitions) if queue == host.task_queue else ())
+    error = ApplicationError(
         f"Activity function {task.activity_type} for workflow {task.workflow_id} "
         f"is not registered on this worker, available activities: {known}",
         type="NotFoundError",
     )
+    return Failing(failure=_failure(host, error))
 
 
 def _failure(host: ActivityHost, error: BaseException) -> Json:

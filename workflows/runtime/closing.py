@@ -11,9 +11,9 @@ from workflows.engine.decision import Decision
 from workflows.engine.machines import Child
 from workflows.engine.replay import Replay
 from workflows.runtime.new_runs import RunFacts, new_run
-from workflows.store import Close, InboxEntry, NewJob, Parent, RunStatus
+from workflows.store import Close, InboxEntry, JobKind, NewJob, Parent, RunStatus
 
-PARENT_CLOSE = "workflows/parent_close"  # the type of the job
+UPKEEP_QUEUE, PARENT_CLOSE = "workflows.upkeep", "parent_close"  # queue, job type
 
 
 def close_of(facts: RunFacts, replay: Replay, decision: Decision) -> Close:
@@ -37,9 +37,9 @@ def close_of(facts: RunFacts, replay: Replay, decision: Decision) -> Close:
         closing,
         workflow_id=facts.workflow_id,
         run_id=facts.run_id,
-        task_queue=facts.task_queue,
         parent=parent_of(facts.started),
         children=replay.pending.count(Child) > 0,
+        parent_close_policy=facts.parent_close_policy,
         carry=isinstance(decision.terminal, ContinueAsNew),
     )
 
@@ -49,20 +49,28 @@ def close_record(
     *,
     workflow_id: str,
     run_id: str,
-    task_queue: str,
     parent: Parent | None,
     children: bool,
+    parent_close_policy: str,
     carry: bool = False,
 ) -> Close:
-    """Return a close for the store. `children`: some may be open."""
+    """Return a close for the store. `children`: some may be open.
+
+    A next run is the parent's child as this one was, `parent_close_policy` too.
+    """
     outcome, following = closing.outcome, closing.next_run
     return Close(
         status=RunStatus(closing.status),
         events=(closing.event,),
         outcome=InboxEntry(kind=outcome.kind, data=outcome.data) if outcome else None,
-        jobs=(parent_close_job(workflow_id, run_id, task_queue),) if children else (),
+        jobs=(parent_close_job(run_id),) if children else (),
         next_run=(
-            new_run(following, workflow_id=workflow_id, parent=parent)
+            new_run(
+                following,
+                workflow_id=workflow_id,
+                parent=parent,
+                parent_close_policy=parent_close_policy,
+            )
             if following
             else None
         ),
@@ -70,15 +78,14 @@ def close_record(
     )
 
 
-def parent_close_job(workflow_id: str, run_id: str, task_queue: str) -> NewJob:
+def parent_close_job(run_id: str, cursor: str | None = None) -> NewJob:
     """Return the job that applies parent-close policies to a closed run's children."""
-    payload = {"workflowId": workflow_id, "runId": run_id}
     return NewJob(
         id=f"parent-close:{run_id}",
-        queue=task_queue,
+        queue=UPKEEP_QUEUE,
         type=PARENT_CLOSE,
-        payload=msgspec.json.encode(payload),
-        max_stalls=1000,
+        payload=msgspec.json.encode({"runId": run_id, "cursor": cursor}),
+        kind=JobKind.UPKEEP,
     )
 
 

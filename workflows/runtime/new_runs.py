@@ -16,7 +16,7 @@ DEFAULT_PRIORITY = 3  # Temporal's middle: smaller is more urgent
 class RunFacts:
     """The run that decides. `started`: attributes of its first event, of `began_at`.
 
-    `new_run_id` makes ids of runs.
+    `new_run_id` makes ids of runs. `parent_close_policy`: its own, as a child.
     """
 
     workflow_id: str
@@ -27,6 +27,7 @@ class RunFacts:
     started: Mapping[str, Any]
     began_at: int
     new_run_id: Callable[[], str]
+    parent_close_policy: str = ""
 
 
 def task_type(workflow_type: str) -> str:
@@ -35,7 +36,7 @@ def task_type(workflow_type: str) -> str:
 
 
 def run_info(
-    started: Mapping[str, Any],
+    parent_close_policy: str,
     memo: Mapping[str, Any],
     search_attributes: Mapping[str, Any],
 ) -> bytes:
@@ -43,9 +44,15 @@ def run_info(
     info = {
         "memo": memo,
         "searchAttributes": search_attributes,
-        "parentClosePolicy": started.get("parentClosePolicy", ""),
+        "parentClosePolicy": parent_close_policy,
     }
     return msgspec.json.encode({name: each for name, each in info.items() if each})
+
+
+def close_policy(info: bytes) -> str:
+    """Return what the close of its parent does to the run with this info."""
+    policy: str = msgspec.json.decode(info).get("parentClosePolicy", "") if info else ""
+    return policy
 
 
 def new_run(
@@ -58,7 +65,6 @@ def new_run(
 ) -> NewRun:
     """Return the record of a run whose first event is made."""
     said = made.attributes
-    shown = {"parentClosePolicy": parent_close_policy}
     return NewRun(
         workflow_id=workflow_id,
         run_id=made.run_id,
@@ -68,7 +74,7 @@ def new_run(
         started=made.event,
         first_run_id=said.get("firstExecutionRunId", ""),
         info=run_info(
-            shown,
+            parent_close_policy,
             said.get("memo", {}).get("fields", {}),
             said.get("searchAttributes", {}).get("indexedFields", {}),
         ),

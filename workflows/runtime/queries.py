@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 
 from workflows.engine.activation import Query
-from workflows.engine.replay import Replay
 from workflows.exceptions import PayloadError
 from workflows.runtime.codec import SyncConverter
-from workflows.runtime.workflow_tasks import WorkflowHost
+from workflows.runtime.workflow_tasks import WorkflowHost, new_replay
 from workflows.store import (
     Complete,
     LeasedJob,
@@ -68,14 +67,7 @@ def answer(host: WorkflowHost, job: LeasedJob) -> Settlement:
             )
         try:
             if slot.replay is None:
-                run = loaded.run
-                slot.replay = Replay(
-                    run.workflow_id,
-                    run.run_id,
-                    host.make_instance,
-                    host.limits,
-                    host.namespace,
-                )
+                slot.replay = new_replay(host, loaded.run)
             slot.replay.feed(loaded.events)
             found = slot.replay.query(_query(task))
         except Exception as error:

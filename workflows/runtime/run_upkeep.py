@@ -6,30 +6,21 @@ Each act is fenced in the store, so any number of processes may do it at once.
 import logging
 from collections.abc import Callable
 
-import msgspec
-
-from workflows.engine import inbox
 from workflows.engine.close import close_timed_out
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.runtime.activity_settling import lost_settlement, overdue_settlement
-from workflows.runtime.effects import entry
-from workflows.runtime.terminating import close_outside, closing_run, terminate
+from workflows.runtime.terminating import close_outside, closing_run
 from workflows.store import (
-    MAX_STEP,
     Close,
-    LeasedJob,
     Overdue,
     RunRecord,
     RunRef,
-    RunStatus,
     Settlement,
     Store,
     Swept,
 )
 
 logger = logging.getLogger("workflows.runtime")
-
-BY_PARENT = "by parent close policy"
 
 
 class RunUpkeep:
@@ -68,7 +59,7 @@ class RunUpkeep:
     def _time_out(self, run: RunRecord, now: int) -> None:
         closing = closing_run(self._store, run)
         closed = close_timed_out(closing, at=now, new_run_id=self._new_run_id())
-        close = close_outside(self._store, run, closed)
+        close = close_outside(run, closed)
         self._close(run, close, f"deadline:{run.run_id}")
 
     # -- lost leases -------------------------------------------------------------------
@@ -87,51 +78,6 @@ class RunUpkeep:
                 if record is not None
             ]
         )
-
-    # -- children ----------------------------------------------------------------------
-
-    def close_children(self, job: LeasedJob) -> None:
-        """Apply the parent-close policies of a closed run's children. Repeatable."""
-        run_id = msgspec.json.decode(job.payload)["runId"]
-        cursor: str | None = None
-        while True:
-            page = self._store.list_runs(
-                parent_run_id=run_id,
-                status=RunStatus.RUNNING,
-                limit=MAX_STEP // 10,
-                cursor=cursor,
-            )
-            for child in page.runs:
-                self._close_child(child)
-            cursor = page.cursor
-            if cursor is None:
-                return
-
-    def _close_child(self, child: RunRecord) -> None:
-        info = msgspec.json.decode(child.info) if child.info else {}
-        policy = info.get("parentClosePolicy", "")
-        if policy == "terminate":
-            terminate(
-                self._store,
-                child.workflow_id,
-                child.run_id,
-                BY_PARENT,
-                self._identity,
-            )
-        elif policy == "request_cancel":
-            whose = child.parent
-            sender = (
-                inbox.Run(workflow_id=whose.workflow_id, run_id=whose.run_id)
-                if whose
-                else None
-            )
-            said = inbox.cancel(identity=self._identity, sender=sender)
-            ref = RunRef(workflow_id=child.workflow_id, run_id=child.run_id)
-            request = f"parent-close:{child.run_id}"
-            try:
-                self._store.send_to_run(ref, entry(said), request_id=request)
-            except (NotFoundError, ConflictError):
-                return  # it closed by itself
 
     # -- parts -------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from workflows.engine.close import Closing, ClosingRun, close_terminated
 from workflows.engine.history import decode_event
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.runtime.closing import close_record
+from workflows.runtime.new_runs import close_policy
 from workflows.store import Close, RunRecord, RunRef, RunStatus, Store
 
 
@@ -21,18 +22,18 @@ def closing_run(store: Store, run: RunRecord) -> ClosingRun:
     )
 
 
-def close_outside(store: Store, run: RunRecord, closed: Closing) -> Close:
-    """Return a close for the store, with the job for the run's open children."""
-    children = store.list_runs(
-        parent_run_id=run.run_id, status=RunStatus.RUNNING, limit=1
-    )
+def close_outside(run: RunRecord, closed: Closing) -> Close:
+    """Return a close for the store, with the job for the run's open children.
+
+    That is written always: until the close a task of the run may start children.
+    """
     return close_record(
         closed,
         workflow_id=run.workflow_id,
         run_id=run.run_id,
-        task_queue=run.task_queue,
         parent=run.parent,
-        children=bool(children.runs or children.cursor),
+        children=True,
+        parent_close_policy=close_policy(run.info),
     )
 
 
@@ -52,7 +53,7 @@ def termination(
         details=details,
         identity=identity,
     )
-    return close_outside(store, run, closed)
+    return close_outside(run, closed)
 
 
 def terminate(

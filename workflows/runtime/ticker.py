@@ -28,6 +28,7 @@ PROMOTE_MS = 50  # how late a due job may be noticed at most
 SCHEDULES_NS = 1000 * MS
 EXPIRE_NS = 1000 * MS
 UNKNOWN_MS = 10_000
+UNKNOWN_GRACE_MS = 5 * 60_000  # of a type that no living worker knows
 PRUNE_NS = 10_000 * MS
 
 
@@ -40,7 +41,7 @@ class TickerOptions:
     timetables: Mapping[str, Timetable]
     retention: Mapping[str, tuple[Retention, Retention]]
     sweep_interval_ms: int = 5_000
-    unknown_grace_ms: int = 5 * 60_000
+    unknown_grace_ms: int = UNKNOWN_GRACE_MS
     periodic: bool = True
 
 

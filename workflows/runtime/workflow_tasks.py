@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from workflows.engine import flags
 from workflows.engine.activation import Initialize
 from workflows.engine.commands import UpsertMemo, UpsertSearchAttributes
 from workflows.engine.decision import Decision
@@ -28,7 +29,7 @@ from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.inbox_events import drained_events
 from workflows.runtime.lease import MS, boot_ns
 from workflows.runtime.local_activities import LocalRunner
-from workflows.runtime.new_runs import RunFacts, run_info
+from workflows.runtime.new_runs import RunFacts, close_policy, run_info
 from workflows.runtime.run_cache import RunCache, Slot
 from workflows.runtime.terminating import terminate
 from workflows.store import (
@@ -48,7 +49,6 @@ from workflows.store import (
 
 logger = logging.getLogger("workflows.runtime")
 
-FLAGS: frozenset[int] = frozenset()  # logic flags that this program writes
 BACKOFF_MS = (1_000, 60_000)  # of failing tasks: doubled from the first to the last
 UPSERTS = (UpsertMemo, UpsertSearchAttributes)
 WARN_EVERY = 1000  # events between two warnings of a long history
@@ -126,11 +126,20 @@ def run_task(host: WorkflowHost, job: LeasedJob, *, inline: bool) -> Taken | Non
     for _ in range(RETRIES):
         with host.cache.borrow(job.run_id) as slot:
             status, taken = _round(host, job, slot, inline=inline)
+        if status is SettleStatus.CONFLICT:  # our picture of the run is not true
+            logger.warning("workflow_task_conflict run_id=%s", job.run_id)
+            _release(host, job, started=True)
+            return None
         if status is not SettleStatus.AGAIN:
             return taken
     logger.warning("workflow_task_starved run_id=%s", job.run_id)
-    host.store.exchange([Release(job_id=job.id, token=job.token, started=False)])
+    _release(host, job, started=False)
     return None
+
+
+def _release(host: WorkflowHost, job: LeasedJob, *, started: bool) -> None:
+    """Give a task back at once; `started`: one that comes back ever again stalls."""
+    host.store.exchange([Release(job_id=job.id, token=job.token, started=started)])
 
 
 def chain(
@@ -176,7 +185,7 @@ def _round(
     replay = slot.replay
     try:
         if replay is None:
-            slot.replay = replay = _new_replay(host, run)
+            slot.replay = replay = new_replay(host, run)
         replay.feed(loaded.events)
         decision = _decide(host, replay, loaded, at, job.attempt)
         commit = _commit(
@@ -186,9 +195,9 @@ def _round(
         slot.drop()
         raise
     except Exception as error:  # noqa: BLE001 - a bug of the workflow, or of ours
-        _fail(host, loaded, replay, fence, error, at=at, attempt=job.attempt)
+        status = _fail(host, loaded, replay, fence, error, at=at, attempt=job.attempt)
         slot.drop()
-        return SettleStatus.OK, None
+        return status, None
     sent = boot_ns()
     try:
         answer = host.store.exchange([commit])
@@ -209,10 +218,13 @@ def _load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
     return loaded
 
 
-def _new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
-    return Replay(
+def new_replay(host: WorkflowHost, run: RunRecord) -> Replay:
+    """Return a run as it is before its first event."""
+    replay = Replay(
         run.workflow_id, run.run_id, host.make_instance, host.limits, host.namespace
     )
+    replay.parent_close_policy = close_policy(run.info)
+    return replay
 
 
 def _decide(
@@ -225,7 +237,7 @@ def _decide(
             at=at,
             identity=host.identity,
             attempt=attempt,
-            flags=FLAGS,
+            rules=flags.CURRENT,
             local=local,
         )
     finally:
@@ -297,6 +309,7 @@ def facts_of(host: WorkflowHost, replay: Replay) -> RunFacts:
         started=started,
         began_at=replay.began_at,
         new_run_id=new_run_id,
+        parent_close_policy=replay.parent_close_policy,
     )
 
 
@@ -348,7 +361,7 @@ def _info(replay: Replay, decision: Decision) -> bytes | None:
     """Return what readers see of the run, if this task changed it."""
     if not any(isinstance(each.command, UPSERTS) for each in decision.issued):
         return None
-    return run_info(replay.started, replay.memo, replay.search_attributes)
+    return run_info(replay.parent_close_policy, replay.memo, replay.search_attributes)
 
 
 def _fail(
@@ -360,7 +373,7 @@ def _fail(
     *,
     at: int,
     attempt: int,
-) -> None:
+) -> SettleStatus:
     """Write that the task failed: the run goes on later, visibly failing.
 
     What lay in the inbox is in the history before that, in the order in which it came.
@@ -389,23 +402,20 @@ def _fail(
             drained=drained,
         )
     low, high = BACKOFF_MS
-    host.store.exchange(
-        [
-            Commit(
-                job_id=fence.job_id,
-                token=fence.token,
-                run_id=run.run_id,
-                length=run.length,
-                at=at,
-                taken=taken,
-                events=tuple(events),
-                retry=TaskRetry(
-                    delay_ms=min(low * 2 ** min(attempt - 1, 10), high),
-                    failure=msgspec.json.encode(failure),
-                ),
-            )
-        ]
+    commit = Commit(
+        job_id=fence.job_id,
+        token=fence.token,
+        run_id=run.run_id,
+        length=run.length,
+        at=at,
+        taken=taken,
+        events=tuple(events),
+        retry=TaskRetry(
+            delay_ms=min(low * 2 ** min(attempt - 1, 10), high),
+            failure=msgspec.json.encode(failure),
+        ),
     )
+    return host.store.exchange([commit]).statuses[0]
 
 
 def _drained(host: WorkflowHost, loaded: LoadedRun) -> tuple[int, Sequence[bytes]]:

@@ -16,13 +16,14 @@ from workflows.engine.states import JobState
 from workflows.exceptions import StoreError
 from workflows.runtime.activity_run import ActivityHost, run_attempt
 from workflows.runtime.activity_settling import lost_settlement, settlement_of
-from workflows.runtime.closing import PARENT_CLOSE
-from workflows.runtime.ids import new_run_id
+from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.lease import MS, Ended, Lease, boot_ns
+from workflows.runtime.parent_close import ParentClose
 from workflows.runtime.process import JobProcess, ProcessOptions
 from workflows.runtime.queries import answer
 from workflows.runtime.run_upkeep import RunUpkeep
-from workflows.runtime.ticker import Ticker, TickerOptions
+from workflows.runtime.ticker import UNKNOWN_MS, Ticker, TickerOptions
+from workflows.runtime.unknown_types import UnknownTypes
 from workflows.runtime.workflow_tasks import (
     Fence,
     Taken,
@@ -42,6 +43,7 @@ from workflows.store import (
 logger = logging.getLogger("workflows.runtime")
 
 OVERDUE_NS = 50 * MS
+PARENT_CLOSE_NS = 100 * MS
 DISCOVER_NS = 250 * MS
 CHAIN_NS = 100 * MS  # a chain longer than this gives way to work that waits
 
@@ -99,7 +101,11 @@ class WorkflowWorker:
             stop_wanted=lambda: False,
             on_revocations=lambda _: None,
         )
+        self._parent_close = ParentClose(store, new_id, identity, self._process.owner)
         self._host = make_host(self._process.owner, activity_host, self._runs_here)
+        self._unknown = UnknownTypes(
+            store, self._host, activity_host, options.workflow_types, new_id
+        )
         self._spare = threading.BoundedSemaphore(max(options.workflow_threads - 1, 1))
         self._ticker = Ticker(
             store,
@@ -112,6 +118,8 @@ class WorkflowWorker:
             on_swept=self._upkeep.settle_lost,
             chores=[
                 (OVERDUE_NS, self._upkeep.end_overdue),
+                (PARENT_CLOSE_NS, self._parent_close.step),
+                (UNKNOWN_MS * MS, self._unknown.fail),
                 *self._retention(retention_ms),
                 *self._discovery(),
             ],
@@ -232,9 +240,6 @@ class WorkflowWorker:
         job, pool = lease.job, self._process.threads
         if job.kind is JobKind.QUERY:
             pool.end(lease, Ended(answer(self._host, job)))
-        elif job.kind is JobKind.PLAIN:
-            self._upkeep.close_children(job)
-            pool.end(lease, Ended(Complete(job_id=job.id, token=job.token)))
         else:
             self._run_chain(lease)
             pool.end_written(lease)
@@ -342,8 +347,7 @@ class _Types:
         self.has_tasks = bool(tasks) or options.dynamic_workflow
         self.has_activities = bool(options.activities) or options.dynamic_activity
         queue = options.task_queue
-        own = (*tasks, PARENT_CLOSE)
-        self._threads = {queue: own} if self.has_tasks else {}
+        self._threads = {queue: (*tasks,)} if self.has_tasks else {}
         activities = tuple(f"activity/{name}" for name in options.activities)
         self._loop = {queue: activities} if self.has_activities else {}
 

@@ -12,13 +12,15 @@ class JobKind(StrEnum):
     prune, retry, bury_unknown) passes them over or is refused (ConflictError). Jobs of
     one type in one queue are of one kind. Ids that begin as `task_job_id` makes them
     are no plain job's. They have no `dedup_id`; of queries `expires_ms` holds. A task
-    is a job by its defaults, of the run's priority; no `max_stalls` ends it.
+    is a job by its defaults, of the run's priority; no `max_stalls` ends it, nor an
+    upkeep job.
     """
 
     PLAIN = "plain"
     ACTIVITY = "activity"  # of run `run_id`; a lost worker is the engine's business
     WORKFLOW_TASK = "workflow_task"  # of run `run_id`; no concurrency, no rate, no end
     QUERY = "query"  # of run `run_id`; no concurrency, no rate; a stall ends it
+    UPKEEP = "upkeep"  # of no run, which may be gone by then; no concurrency, no rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class NewJob:
     `dedup_id` admits one live job per (queue, dedup_id); it is free again when its
     owner ends or is removed. `headers`: bytes that belong to the message but are not
     its payload. Id, queue and type are not empty. `kind`, `run_id` and `deadlines` are
-    the engine's: `enqueue` takes plain jobs and queries, `Commit` activities.
+    the engine's: `enqueue` takes plain jobs, queries and upkeep, `Commit` activities.
     """
 
     id: str

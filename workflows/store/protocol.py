@@ -73,9 +73,9 @@ class Store(KeyValues, Runs, Protocol):
         unextended, the gap lasts. Lingering tokens follow the same rules, but are
         dropped without a stall when they run out; they are not listed.
 
-        Engine-owned jobs: an activity is only listed as `lost`; a workflow task never
-        dies: it is pending again, at once after its first stall, then after 2^(n - 2)
-        seconds for the n-th, at most 60; a query ends.
+        Engine-owned jobs: an activity is only listed as `lost`; a workflow task (and
+        upkeep) never dies: it is pending again, at once after its first stall, then
+        after 2^(n - 2) seconds for the n-th, at most 60; a query ends.
         """
 
     def promote_due(self, *, limit: int = MAX_DUE) -> tuple[int, int | None]:

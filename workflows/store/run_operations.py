@@ -40,6 +40,7 @@ class Runs(Protocol):
 
         Raises:
             InvalidArgumentError: an id that exists as another run's, or a bad value.
+            ConflictError: another run is open than the one that it would replace.
             StoreFullError: at the memory limit; nothing was started.
             InboxFullError: the open run has no room for the signal.
         """
@@ -77,6 +78,14 @@ class Runs(Protocol):
 
         Oldest deadline first. Only reads: whoever asked closes or settles them, which
         the fences make safe for any number of askers.
+        """
+
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        """Return (queue, type) of waiting activities and workflow tasks nobody knows.
+
+        `grace_ms`: for how long no living worker has, as `bury_unknown` found when it
+        last ran; what it says of time holds here. Only reads: whoever asked claims
+        them, and fails them. In order, at most MAX_STEP.
         """
 
     # -- reads --

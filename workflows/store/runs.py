@@ -129,7 +129,9 @@ class Close:
 class StartRun:
     """A start. `reuse` rules if the current run is closed, `conflict` if it is open.
 
-    `terminate` closes the open run if `conflict` is `terminate_existing`. `signal`
+    `terminate` closes the open run if `conflict` is `terminate_existing`. It is made
+    for the run `replaces` (None: for any): if another one is open, the start raises
+    ConflictError and is not remembered. `signal`
     (signal-with-start) lies in the new run's inbox, or is appended to the open run's
     if `conflict` is `use_existing`.
     """
@@ -140,6 +142,7 @@ class StartRun:
     ] = "allow_duplicate"
     conflict: Literal["fail", "use_existing", "terminate_existing"] = "fail"
     terminate: Close | None = None
+    replaces: str | None = None
     signal: InboxEntry | None = None
 
 

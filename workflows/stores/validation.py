@@ -68,6 +68,11 @@ def check_sweep(interval_ms: int, limit: int) -> None:
     check_integer("interval_ms", interval_ms)
 
 
+def check_grace(grace_ms: int) -> None:
+    """Refuse a grace that is no time."""
+    _check_natural("grace_ms", grace_ms)
+
+
 def check_bury_unknown(grace_ms: int, interval_ms: int, limit: int) -> None:
     """Refuse as `check_sweep`."""
     check_sweep(interval_ms, limit)
@@ -166,20 +171,21 @@ def check_jobs(jobs: Sequence[NewJob]) -> None:
     for job in jobs:
         check_job(job)
         if job.kind is not JobKind.PLAIN or job.run_id or job.deadlines is not None:
-            _check_query(job)
+            _check_owned(job)
         elif job.id.startswith(TASK_PREFIX):
             _refuse(f"the job id {job.id!r}: those that begin so are workflow tasks'")
 
 
-def _check_query(job: NewJob) -> None:
-    """Of engine-owned jobs only queries are enqueued."""
-    if job.kind is not JobKind.QUERY or not job.run_id or job.deadlines is not None:
+def _check_owned(job: NewJob) -> None:
+    """Of engine-owned jobs only queries of a run, and upkeep of none, are enqueued."""
+    fits = {(JobKind.QUERY, True), (JobKind.UPKEEP, False)}
+    if (job.kind, bool(job.run_id)) not in fits or job.deadlines is not None:
         _refuse(
-            f"job {job.id!r}, {job.kind} of run {job.run_id!r}: only plain jobs, "
-            "without a run and deadlines, and queries of a run are enqueued"
+            f"job {job.id!r}, {job.kind} of run {job.run_id!r}: only plain jobs and "
+            "upkeep, without a run and deadlines, and queries of a run are enqueued"
         )
     if job.dedup_id is not None:
-        _refuse(f"query {job.id!r} has a dedup_id: only plain jobs have one")
+        _refuse(f"{job.kind} {job.id!r} has a dedup_id: only plain jobs have one")
 
 
 def check_job(job: NewJob) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workflows.engine import commands as c
+from workflows.engine import flags
 from workflows.engine.activation import (
     Activation,
     ActivationJob,
@@ -127,7 +128,7 @@ class Story:
             items.append(Item(self.seq, self.at - 10, entry.data))
         shown = drained(items, self.history, len(self.history))
         decision = self.replay.task(
-            items, at=self.at, identity="w1", flags=frozenset({1}), local=local
+            items, at=self.at, identity="w1", rules=flags.CURRENT, local=local
         )
         assert decision.events[: len(shown)] == shown, "readers were shown others"
         self.history += decision.events

@@ -15,7 +15,7 @@ from tests.unit.engine.story import (
     started,
 )
 from workflows.engine import commands as c
-from workflows.engine import inbox
+from workflows.engine import flags, inbox, task_writer
 from workflows.engine.activation import (
     Activation,
     Cancelled,
@@ -39,6 +39,7 @@ from workflows.engine.draining import drained
 from workflows.engine.events import EventType
 from workflows.engine.history import Event, decode_event, encode_event
 from workflows.engine.limits import Limits
+from workflows.engine.nondeterminism import NondeterminismError
 from workflows.exceptions import InvalidArgumentError
 
 Steps = Generator[Sequence[c.Command], Activation, None]
@@ -103,6 +104,58 @@ def test_the_flags_stand_in_the_first_completion_alone() -> None:
     assert first.attributes["sdkMetadata"]["langUsedFlags"] == [1]
     assert "sdkMetadata" not in second.attributes
     assert story.replay.flags == {1}
+
+
+def test_a_run_keeps_the_rules_of_its_first_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Story(always([], [], []))
+    story.task()
+    monkeypatch.setattr(flags, "CURRENT", frozenset({1, 2}))  # a newer program
+    story.task(inbox.signal("go"))
+    newer, fake = fresh(always([], [], []))
+    newer.feed(story.history)
+    item = Item(9, story.at + 1, inbox.signal("go").data)
+    newer.task([item], at=story.at + 1, rules=flags.CURRENT)
+    assert [one.flags for one in story.fake.seen] == [{1}] * 2
+    assert [one.flags for one in fake.seen] == [{1}] * 3
+
+
+def test_a_history_without_flags_gets_none_later() -> None:
+    replay, fake = fresh(always([], []))
+    replay.feed([started()])
+    events = replay.task([], at=START + 1).events
+    newer, fake = fresh(always([], []))
+    newer.feed([started(), *events])
+    item = Item(1, START + 2, inbox.signal("go").data)
+    last = [decode_event(each) for each in newer.task([item], at=START + 2).events][-1]
+    assert "sdkMetadata" not in last.attributes
+    assert [one.flags for one in fake.seen] == [frozenset()] * 2
+
+
+def test_rules_that_this_program_does_not_know_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(flags, "CURRENT", frozenset({1, 7}))
+        story = Story(always([]))
+        story.task()
+    replay, _ = fresh(always([]))
+    with pytest.raises(NondeterminismError, match="newer program began") as caught:
+        replay.feed(story.history)
+    assert "[1, 7]" in str(caught.value)
+    assert "patched" not in str(caught.value)
+
+
+def test_flags_of_another_engine_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(always([]))
+    monkeypatch.setattr(task_writer, "SDK_NAME", "temporal-python")
+    monkeypatch.setattr(flags, "CURRENT", frozenset({99}))
+    story.task(check=False)
+    monkeypatch.undo()
+    replay, _ = fresh(always([]))
+    replay.feed(story.history)
+    assert replay.flags == frozenset()
 
 
 def test_entries_about_nothing_that_waits_are_taken_and_write_nothing() -> None:

@@ -112,16 +112,28 @@ class AsyncActivities:
     # -- parts --
 
     def _end(self, which: ActivityRef | bytes, outcome: Outcome) -> None:
-        record, token = self._find(which)
+        """End an attempt; one that waits can only be completed, by its ids."""
+        status, job_id, token = self._settle(which, outcome)
+        while token == "" and status is SettleStatus.LOST:  # it has started meanwhile
+            status, job_id, token = self._settle(which, outcome)
+        if status is not SettleStatus.OK:
+            raise self._gone(job_id)
+
+    def _settle(
+        self, which: ActivityRef | bytes, outcome: Outcome
+    ) -> tuple[SettleStatus, str, str]:
+        """Settle the attempt that is there now; return its job and its token too."""
+        record, token = self._find(which, pending=isinstance(outcome, Succeeded))
         if isinstance(outcome, WasCancelled) and not record.cancel_requested:
             msg = "nobody asked to cancel this activity"
             raise InvalidArgumentError(msg)
+        now = self._store.now()
         settlement = settlement_of(
             ActivityTask.from_json(record.payload),
-            _leased(record, token),
+            _leased(record, token, now),
             outcome,
             identity=self._identity,
-            now=self._store.now(),
+            now=now,
             asked_to_cancel=lambda: record.cancel_requested,
         )
         tries = 0
@@ -133,11 +145,13 @@ class AsyncActivities:
 
         status = send(settle)
         # What was sent again may have been done the first time.
-        done = {SettleStatus.OK} if tries == 1 else {SettleStatus.OK, *_REPEATED}
-        if status not in done:
-            raise self._gone(record.id)
+        done = tries > 1 and status in _REPEATED
+        return SettleStatus.OK if done else status, record.id, token
 
-    def _find(self, which: ActivityRef | bytes) -> tuple[JobRecord, str]:
+    def _find(
+        self, which: ActivityRef | bytes, *, pending: bool = False
+    ) -> tuple[JobRecord, str]:
+        """Return the activity and its token, empty if it waits and may (`pending`)."""
         if isinstance(which, bytes):
             job_id, token = read_token(which)
             record = self._store.get_job(job_id)
@@ -151,7 +165,7 @@ class AsyncActivities:
         work = self._store.pending_work(run.run_id)
         for record in work.activities if work else ():
             if _activity_id(record) == which.activity_id:
-                return record, _token(work, record)
+                return record, _token(work, record, pending=pending)
         raise NotFoundError(NOT_PENDING.format(which.activity_id))
 
     def _gone(self, job_id: str) -> NotFoundError:
@@ -164,20 +178,22 @@ class AsyncActivities:
 _REPEATED = (SettleStatus.ALREADY, SettleStatus.LOST)
 
 
-def _token(work: PendingWork | None, record: JobRecord) -> str:
-    if work is None or record.id not in work.tokens:
-        msg = f"the activity {_activity_id(record)!r} has not started yet"
-        raise NotFoundError(msg)
-    return work.tokens[record.id]
+def _token(work: PendingWork | None, record: JobRecord, *, pending: bool) -> str:
+    if work is not None and record.id in work.tokens:
+        return work.tokens[record.id]
+    if pending:
+        return ""
+    msg = f"the activity {_activity_id(record)!r} has not started yet"
+    raise NotFoundError(msg)
 
 
 def _activity_id(record: JobRecord) -> str:
     return ActivityTask.from_json(record.payload).activity_id
 
 
-def _leased(record: JobRecord, token: str) -> LeasedJob:
-    """Return an active activity as its worker had it."""
-    started = record.started_at or record.created_at
+def _leased(record: JobRecord, token: str, now: int) -> LeasedJob:
+    """Return an activity as its worker had it, or would have it now."""
+    started = (record.started_at or record.created_at) if token else now
     return LeasedJob(
         id=record.id,
         queue=record.queue,

@@ -93,9 +93,13 @@ def start_run(
     at: int,
     request_id: str,
     terminate: Close | None,
+    replaces: str | None,
     max_waiting: int | None = None,
 ) -> StartRun:
-    """Return the write of a start at `at` (store time, ms)."""
+    """Return the write of a start at `at` (store time, ms).
+
+    `terminate`: how the run `replaces` ends, if the start replaces one.
+    """
     options = request.options
     if options.cron_schedule:
         delay = next_cron_delay(options.cron_schedule, began_at=at, at=at)
@@ -122,6 +126,7 @@ def start_run(
         reuse=REUSE[request.reuse],
         conflict=request.conflict_word,
         terminate=terminate,
+        replaces=replaces,
         signal=said,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from workflows.client.service.activities import AsyncActivities
@@ -86,18 +87,7 @@ class WorkflowService:
         """
         check_start(request, self.limits)
         request_id, run_id = request_id or self._new_id(), new_run_id()
-        terminate = None
-        if request.conflict_word == "terminate_existing":
-            terminate = self._replaced(request.workflow_id, run_id)
-        start = start_run(
-            request,
-            run_id=run_id,
-            at=self.store.now(),
-            request_id=request_id,
-            terminate=terminate,
-            max_waiting=self.limits.max_signals,
-        )
-        started = send(lambda: self.store.start_run(start, request_id=request_id))
+        started = self._start(request, run_id, request_id)
         if started.status is StartStatus.REFUSED:
             raise WorkflowAlreadyStartedError(
                 request.workflow_id,
@@ -167,6 +157,26 @@ class WorkflowService:
             lambda: self.store.close_run(exact, close, request_id=request_id)
         )
 
+    def _start(self, request: StartRequest, run_id: str, request_id: str) -> Started:
+        """Start; again, if the run to replace made room for another meanwhile."""
+        while True:
+            terminate, replaces = None, None
+            if request.conflict_word == "terminate_existing":
+                terminate, replaces = self._replaced(request.workflow_id, run_id)
+            start = start_run(
+                request,
+                run_id=run_id,
+                at=self.store.now(),
+                request_id=request_id,
+                terminate=terminate,
+                replaces=replaces,
+                max_waiting=self.limits.max_signals,
+            )
+            try:
+                return send(partial(self.store.start_run, start, request_id=request_id))
+            except ConflictError:
+                continue
+
     def _send(self, ref: RunRef, said: InboxEntry, request_id: str) -> str:
         return self._fixed(
             lambda: self.store.send_to_run(ref, said, request_id=request_id), ref
@@ -184,17 +194,13 @@ class WorkflowService:
             msg = f"workflow not found for ID: {ref.workflow_id}"
             raise NotFoundError(msg) from error
 
-    def _replaced(self, workflow_id: str, run_id: str) -> Close:
-        """Return how an open run ends that a start replaces.
-
-        If another run is opened in between, its parent hears of a wrong child; nobody
-        starts children under ids that clients replace.
-        """
+    def _replaced(self, workflow_id: str, run_id: str) -> tuple[Close, str]:
+        """Return how the open run ends that a start replaces, and its id."""
         run = self.store.get_run(RunRef(workflow_id=workflow_id))
         details = [json_payload(f"terminated by new runID: {run_id}")]
         if run is None or run.status is not RunStatus.RUNNING:
-            return Close(status=RunStatus.TERMINATED)
-        return self._terminated(run, REPLACED, details)
+            return Close(status=RunStatus.TERMINATED), ""
+        return self._terminated(run, REPLACED, details), run.run_id
 
     def _terminated(
         self, run: RunRecord, reason: str, details: Sequence[Json]

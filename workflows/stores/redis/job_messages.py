@@ -4,7 +4,12 @@ from workflows.store import Deadlines, JobKind, NewJob
 from workflows.stores.redis.wire import Packed, raw
 
 DEFAULT_STALLS = 3  # left out of the record
-KIND_CODES = {JobKind.ACTIVITY: "a", JobKind.WORKFLOW_TASK: "w", JobKind.QUERY: "q"}
+KIND_CODES = {
+    JobKind.ACTIVITY: "a",
+    JobKind.WORKFLOW_TASK: "w",
+    JobKind.QUERY: "q",
+    JobKind.UPKEEP: "u",
+}
 
 
 def pack_job(job: NewJob) -> Packed:
@@ -26,7 +31,7 @@ def pack_job(job: NewJob) -> Packed:
     if job.kind is JobKind.PLAIN:
         return packed
     timeouts = _pack_timeouts(job.deadlines) if job.deadlines else None
-    return (*packed, KIND_CODES[job.kind], job.run_id, timeouts)
+    return (*packed, KIND_CODES[job.kind], job.run_id or None, timeouts)
 
 
 def _pack_timeouts(deadlines: Deadlines) -> str | None:

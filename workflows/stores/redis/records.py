@@ -34,6 +34,7 @@ _TASKS = len(task_job_id(""))  # the id of a workflow task is this much longer
 _DETACHED = b"d"
 _KINDS = {code.encode(): kind for kind, code in KIND_CODES.items()}
 _KINDS[_DETACHED] = JobKind.ACTIVITY
+_TASK = KIND_CODES[JobKind.WORKFLOW_TASK].encode()
 
 
 def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -83,12 +84,17 @@ def _owned(id: bytes, created: int, more: Sequence[Reply]) -> dict[str, Any]:
     deadlines = read_timeouts(timeouts)
     return {
         "kind": _KINDS[code],
-        "run_id": (run or id[_TASKS:]).decode(),
+        "run_id": _run_of(code, run, id),
         "deadlines": deadlines,
         "close_at": _close_at(deadlines, created),
         "details": details or b"",
         "failure": failure or b"",
     }
+
+
+def _run_of(code: bytes, run: bytes | None, id: bytes) -> str:
+    """Return the run of an owned job; a workflow task says it in its id."""
+    return (id[_TASKS:] if code == _TASK else run or b"").decode()
 
 
 def _close_at(deadlines: Deadlines | None, created: int) -> int | None:
@@ -143,7 +149,7 @@ def _owned_record(id: str, fields: Fields, code: bytes) -> dict[str, Any]:
     deadlines = read_timeouts(fields.get(b"timeouts"))
     return {
         "kind": _KINDS[code],
-        "run_id": fields.get(b"run", id[_TASKS:].encode()).decode(),
+        "run_id": _run_of(code, fields.get(b"run"), id.encode()),
         "deadlines": deadlines,
         "close_at": _close_at(deadlines, int(fields[b"created"])),
         "beat_at": _number(fields.get(b"beat")),

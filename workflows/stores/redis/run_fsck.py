@@ -12,7 +12,12 @@ SORTED_SETS = (
     *(b"runs", b"closed", b"overdue", b"activities", b"children", b"chain"),
     b"timers",
 )
-EXEMPT = (b"w", b"q", b"d")  # leases that take no place in their queue's concurrency
+EXEMPT = (
+    b"w",
+    b"q",
+    b"u",
+    b"d",
+)  # leases that take no place in their queue's concurrency
 PENDING = (b"waiting", b"delayed")
 PLACE = 16  # digits before the run id in `closed`
 

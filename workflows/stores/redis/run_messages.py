@@ -17,6 +17,7 @@ def pack_start(start: StartRun) -> Packed:
         start.conflict,
         pack_close(start.terminate) if start.terminate else None,
         pack_sent(start.signal) if start.signal else None,
+        start.replaces,
     )
 
 

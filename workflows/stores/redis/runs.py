@@ -46,10 +46,14 @@ class Runs:
         run_validation.check_start(start)
         validation.check_text("a request id", request_id)
         reply = self._scripts.run("start_run", request_id, *pack_start(start))
-        status, run_id, first_run_id, run_status = refuse_if_told(reply)
+        status, run_id, *rest = refuse_if_told(reply)
+        if status == b"other":
+            msg = f"run {run_id.decode()!r} is open, not {start.replaces!r}"
+            raise ConflictError(msg)
         if status == b"full":
             limit = start.signal.max_waiting if start.signal else None
             raise InboxFullError(start.run.workflow_id, limit or 0)
+        first_run_id, run_status = rest
         return Started(
             status=StartStatus(status.decode()),
             run_id=run_id.decode(),
@@ -85,6 +89,12 @@ class Runs:
         """See `workflows.store.run_operations.Runs.beat`."""
         held, asked = self._scripts.run("beat", job_id, token, raw(details))
         return Beat(held=bool(held), cancel_requested=bool(asked))
+
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        """See `workflows.store.run_operations.Runs.list_unknown`."""
+        validation.check_grace(grace_ms)
+        pairs = self._scripts.run("list_unknown", grace_ms, MAX_STEP)
+        return sorted((queue.decode(), name.decode()) for queue, name in pairs)
 
     def list_overdue(self, *, limit: int = MAX_STEP) -> list[Overdue]:
         """See `workflows.store.run_operations.Runs.list_overdue`."""

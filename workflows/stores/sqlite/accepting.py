@@ -117,7 +117,9 @@ def _owned(
     )
 
 
-def _run_number(tx: Transaction, job: NewJob) -> int:
+def _run_number(tx: Transaction, job: NewJob) -> int | None:
+    if job.kind is JobKind.UPKEEP:
+        return None
     row = tx.execute("SELECT n FROM runs WHERE run_id = ?", (job.run_id,)).fetchone()
     if row is None:
         msg = f"job {job.id!r} belongs to the run {job.run_id!r}, which does not exist"

@@ -13,7 +13,7 @@ from workflows.engine.histogram import bucket
 from workflows.engine.states import PENDING, DeadReason, JobState
 from workflows.store import MAX_HISTORY
 from workflows.stores.sqlite.deadlines import arm
-from workflows.stores.sqlite.kinds import ACTIVITY, QUERY, TASK, takes_place
+from workflows.stores.sqlite.kinds import ACTIVITY, IMMORTAL, QUERY, takes_place
 from workflows.stores.sqlite.memory import remember_settled
 from workflows.stores.sqlite.news import queue_topic
 from workflows.stores.sqlite.transaction import Transaction
@@ -186,7 +186,7 @@ class Endings:
         held.stalls += 1
         self.record(held, "stalled")
         self._tx.total(held.queue, "stalled", "stalled")
-        if held.kind == TASK and held.stalls > 1:
+        if held.kind in IMMORTAL and held.stalls > 1:
             held.ready_at = self._tx.now + stall_delay_ms(held.stalls)
             return self._pend(held, JobState.DELAYED, held.seq, held.ready_at)
         if held.kind == QUERY or (held.kind is None and held.stalls > held.max_stalls):
@@ -291,7 +291,7 @@ class Endings:
 
 
 def stall_delay_ms(stalls: int) -> int:
-    """Return how long a workflow task waits after its n-th stall; the first: not."""
+    """Return how long what never dies waits after its n-th stall; the first: not."""
     return 0 if stalls < 2 else min(MAX_STALL_DELAY_MS, 1000 << min(stalls - 2, 16))
 
 

@@ -5,7 +5,9 @@ from workflows.store import JobKind, task_job_id
 ACTIVITY = JobKind.ACTIVITY.value
 TASK = JobKind.WORKFLOW_TASK.value
 QUERY = JobKind.QUERY.value
-EXEMPT = frozenset({TASK, QUERY})  # from concurrency and rate
+UPKEEP = JobKind.UPKEEP.value
+EXEMPT = frozenset({TASK, QUERY, UPKEEP})  # from concurrency and rate
+IMMORTAL = frozenset({TASK, UPKEEP})  # no stalls end them
 _TASK_PREFIX = len(task_job_id(""))
 FOREVER = 2**53 - 1  # the lease of a detached activity
 

@@ -34,7 +34,7 @@ RUN_INVARIANTS = (
     (
         "job {} ({}) belongs to no run",
         """
-        SELECT id, kind FROM jobs WHERE kind IS NOT NULL
+        SELECT id, kind FROM jobs WHERE kind IS NOT NULL AND kind != 'upkeep'
             AND iif(kind = 'workflow_task',
                     substr(id, 5) NOT IN (SELECT run_id FROM runs),
                     run IS NULL OR run NOT IN (SELECT n FROM runs))
@@ -120,7 +120,7 @@ RUN_INVARIANTS = (
         SELECT coalesce(c.queue, j.queue), coalesce(c.n, 0), coalesce(j.n, 0)
         FROM (SELECT queue, n FROM counters WHERE key = 'exempt:active') AS c
         FULL JOIN (SELECT queue, count(*) AS n FROM jobs WHERE state = 'active'
-                   AND (kind IN ('workflow_task', 'query')
+                   AND (kind IN ('workflow_task', 'query', 'upkeep')
                         OR lease_until = 9007199254740991)
                    GROUP BY queue) AS j ON c.queue = j.queue
         WHERE coalesce(c.n, 0) != coalesce(j.n, 0)

@@ -23,7 +23,7 @@ from workflows.store import (
     Step,
 )
 from workflows.stores import run_validation, validation
-from workflows.stores.sqlite import activities, closing, run_reads, starting
+from workflows.stores.sqlite import activities, closing, run_reads, starting, unknown
 from workflows.stores.sqlite.group_commit import Operation
 from workflows.stores.sqlite.news import end_topic, run_topic, value_topic
 from workflows.stores.sqlite.run_retention import prune_runs
@@ -81,6 +81,11 @@ class RunStore(ABC):
     def beat(self, job_id: str, token: str, details: bytes) -> Beat:
         """Record a heartbeat of an activity; see `Runs`."""
         return self._say(lambda tx: activities.beat(tx, job_id, token, details))
+
+    def list_unknown(self, *, grace_ms: int) -> list[tuple[str, str]]:
+        """Return types of activities and tasks that nobody knows; see `Store`."""
+        validation.check_grace(grace_ms)
+        return self._read_at(unknown.list_unknown, grace_ms)
 
     def list_overdue(self, *, limit: int = MAX_STEP) -> list[Overdue]:
         """Return what is past a deadline; see `Runs`."""

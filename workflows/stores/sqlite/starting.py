@@ -2,7 +2,7 @@
 
 import msgspec
 
-from workflows.exceptions import InvalidArgumentError
+from workflows.exceptions import ConflictError, InvalidArgumentError
 from workflows.store import (
     Close,
     InboxEntry,
@@ -75,6 +75,9 @@ def _start(runs: Runs, start: StartRun) -> Started:
         inbox.receive(runs, current, *signals)
         return _started(StartStatus.EXISTING, current)
     if start.conflict == "terminate_existing" and start.terminate is not None:
+        if start.replaces not in {None, current.run_id}:
+            msg = f"run {current.run_id!r} is open, not {start.replaces!r}"
+            raise ConflictError(msg)
         return _create(runs, start, signals, current, start.terminate)
     return _started(StartStatus.REFUSED, current)
 

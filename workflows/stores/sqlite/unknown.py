@@ -6,7 +6,9 @@ from itertools import islice
 import msgspec
 
 from workflows.engine.states import DeadReason, JobState
+from workflows.store import MAX_STEP
 from workflows.stores.sqlite.claiming import Head, Heads, kind_of
+from workflows.stores.sqlite.kinds import ACTIVITY, TASK
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.transaction import Transaction
 
@@ -16,6 +18,7 @@ _NEXT_PAIR = """
 SELECT queue, type FROM jobs WHERE state = 'waiting' AND (queue, type) > (?, ?)
 ORDER BY queue, type LIMIT 1
 """
+_UNKNOWN = "SELECT queue, type FROM unknown_types WHERE since <= ? ORDER BY 1, 2"
 _BURY = """
 UPDATE jobs SET state = 'failed', reason = 'unknown_type', finished_at = ? WHERE n = ?
 RETURNING id, queue
@@ -56,6 +59,13 @@ def bury_unknown(
     )
     over = [pair for pair in unknown if tx.now - since.get(pair, tx.now) >= grace_ms]
     return _bury(tx, sorted(over), limit)
+
+
+def list_unknown(connection: Connection, now: int, grace_ms: int) -> list[Pair]:
+    """See `Store.list_unknown`."""
+    rows = connection.execute(_UNKNOWN, (now - grace_ms,)).fetchall()
+    failing = [pair for pair in rows if kind_of(connection, *pair) in {ACTIVITY, TASK}]
+    return failing[:MAX_STEP]
 
 
 def _known(tx: Transaction, alive_ms: int) -> set[Pair]:

@@ -3,14 +3,14 @@
 -- runs: run inbox task timer activity drop start close
 --
 -- ARGV   now, request id, run (lib/start.lua), reuse, conflict, terminate (lib/close.lua) or
---        nil, signal {kind, data, limit or nil}
--- Reply  {'started' | 'existing' | 'refused' | 'full', run, first run, status}; or why the run
---        cannot be created
+--        nil, signal {kind, data, limit or nil} or nil, the run that terminate is of or nil
+-- Reply  {'started' | 'existing' | 'refused' | 'full', run, first run, status}; {'other',
+--        run} if terminate is not of the open run; or why the run cannot be created
 --
 -- The run itself remembers the request that made it, until it is not the current one.
 
 local now = open(true)
-local request, new, reuse, conflict, terminate, signal = unpack(args, 2, 7)
+local request, new, reuse, conflict, terminate, signal, replaces = unpack(args, 2, 8)
 local workflow, id = new[1], new[2]
 local memory = prefix .. 'start:' .. pair(workflow, request)
 local runs = engine()
@@ -26,6 +26,9 @@ end
 local is_open = runs.is_open(current)
 local blocked = is_open and conflict ~= 'terminate_existing'
   or current and not is_open and not runs.may_follow(current, reuse)
+if is_open and not blocked and replaces and replaces ~= current.id then
+  return { 'other', current.id }
+end
 if not blocked and runs.exists(id) then
   return "the run id '" .. id .. "' is that of another run"
 end

@@ -2,12 +2,12 @@
 -- needs: core batch run
 --
 -- More fields of job:<id>, only of these:
---   kind      a: activity  d: one that is detached  w: workflow task  q: query
---   run       its run (of a task: in its id)
+--   kind      a: activity  d: one that is detached  w: workflow task  q: query  u: upkeep
+--   run       its run (of a task: in its id; upkeep is of none)
 --   timeouts  schedule-to-start, start-to-close, schedule-to-close, heartbeat in ms; '-'
 --   beat      time of the newest heartbeat of this attempt;  details: of the newest of all
 --
--- Tasks and queries take no place in the concurrency of their queue, nor does what is
+-- Tasks, queries and upkeep take no place in the concurrency of their queue, nor does what is
 -- detached: the field `exempt` of the queue counts such leases, the set exempt:<queue>
 -- holds their types. (A type has jobs of one kind.)
 
@@ -67,13 +67,15 @@ local function add_field(fields, name, value)
   end
 end
 
--- A new activity or query (lib/accept.lua).
+-- A new activity, query or upkeep job (lib/accept.lua).
 function runs.adopt(job, fields, place, ready, now)
   local id, kind, run, timeouts = job[1], job[13], job[14], job[15]
   add_field(fields, 'kind', kind)
   add_field(fields, 'run', run)
   add_field(fields, 'timeouts', timeouts)
-  if kind == 'q' then
+  if kind == 'u' then
+    call('SADD', prefix .. 'exempt:' .. job[2], job[3])
+  elseif kind == 'q' then
     call('SADD', prefix .. 'exempt:' .. job[2], job[3])
     call('SADD', prefix .. 'queries:' .. run, id)
   else

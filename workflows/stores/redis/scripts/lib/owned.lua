@@ -25,7 +25,8 @@ end
 -- A settlement moved the job of an open run; if it ended, its outcome is told. Returns
 -- false if the run is closed: then nothing more is written.
 function runs.tell(job, outcome, state, now)
-  if job.kind == 'w' or job.kind == 'q' or state == 'waiting' or state == 'delayed' then
+  local told = job.kind == 'a' or job.kind == 'd'
+  if not told or state == 'waiting' or state == 'delayed' then
     return true
   end
   local run = runs.get(job.run)
@@ -55,7 +56,8 @@ end
 
 local MAX_DELAY_MS = 60000
 
--- The n-th stall: an activity waits again, a task later each time, a query ends.
+-- The n-th stall: an activity waits again, a task and upkeep later each time, a query
+-- ends.
 function runs.stall(job, stalls, now)
   if job.kind == 'q' then
     count_in(totals, job.queue, 'dead:stalled')
@@ -64,7 +66,7 @@ function runs.stall(job, stalls, now)
     return 'failed'
   end
   local entry = { record(job, job.attempts + 1, now, 'stalled') }
-  if job.kind ~= 'w' or stalls == 1 then
+  if stalls == 1 or job.kind ~= 'w' and job.kind ~= 'u' then
     return put_back(job, now, unpack(entry))
   end
   local due = now + math.min(MAX_DELAY_MS, 1000 * 2 ^ math.min(stalls - 2, 16))

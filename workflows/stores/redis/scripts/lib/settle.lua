@@ -120,7 +120,7 @@ end
 
 -- The rate-limit slot of a claim that started nothing is free again, while its window is.
 local function refund(job, now)
-  if job.kind == 'w' or job.kind == 'q' then
+  if job.kind and job.kind ~= 'a' then
     return -- it took none
   end
   local limits, started = read_limits(job.queue), tonumber(job.started)
