@@ -53,12 +53,12 @@ def settlement_of(
     *,
     identity: str,
     now: int,
-    asked_to_cancel: Callable[[], bool],
+    asked_to_cancel: Callable[[], bool] = bool,
 ) -> Settlement:
     """Return the settlement of an attempt that ended at `now` (store time, ms).
 
-    `asked_to_cancel` tells of the activity's record; asked only of a final failure,
-    whose retry state it is.
+    `asked_to_cancel` tells of the activity's record (by default: no); asked only of a
+    final failure, whose retry state it is.
     """
     if isinstance(outcome, CompletesElsewhere):
         return Detach(job_id=job.id, token=job.token)
