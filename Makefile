@@ -28,7 +28,7 @@ run: $(VENV)/.run
 	@$(BIN)/workflows run --demo --port $(PORT)
 
 test: $(VENV)/.dev
-	$(PYTEST)
+	$(PYTEST) --ignore tests/docs # which make check runs
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -54,7 +54,8 @@ mutants-short: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants --short
 
 property: $(VENV)/.dev
-	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/property
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest tests/property \
+	  tests/integration/test_api_schema.py
 
 parity: $(VENV)/.dev $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record --check

@@ -63,17 +63,28 @@ def recovers(api: ApiServer) -> None:
 # -- Valkey ---------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[ValkeyServer]:
     with ValkeyServer() as running:
         yield running
 
 
-@pytest.fixture
-def api(server: ValkeyServer, tmp_path: Path) -> Iterator[ApiServer]:
-    with serve(server.url, tmp_path) as running:
-        assert add(running).status == 201
+@pytest.fixture(scope="module")
+def served(
+    server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """One API for all faults: that each leaves nothing behind is part of the test."""
+    with serve(server.url, tmp_path_factory.mktemp("api")) as running:
         yield running
+
+
+@pytest.fixture
+def api(server: ValkeyServer, served: ApiServer) -> ApiServer:
+    """The API of one job."""
+    server.client().flushall()
+    recovers(served)
+    assert served.get(f"{METRICS}/notes").data["waiting"] == 1
+    return served
 
 
 def test_84_a_killed_server_is_503_until_it_is_back(
@@ -187,6 +198,7 @@ def test_84_an_evicting_server_is_refused(tmp_path: Path) -> None:
 def test_84_a_planted_key_of_another_type_is_refused(
     server: ValkeyServer, tmp_path: Path
 ) -> None:
+    server.client().flushall()
     with serve(server.url, tmp_path) as api:
         assert add(api).status == 201
         client = server.client()
@@ -202,6 +214,7 @@ def test_84_a_planted_key_of_another_type_is_refused(
 def test_84_a_wrong_database_number_is_a_clear_503(
     server: ValkeyServer, tmp_path: Path
 ) -> None:
+    server.client().flushall()
     with serve(server.url.removesuffix("/0") + "/99", tmp_path) as api:
         answer = add(api)
         assert answer.status == 503
@@ -210,6 +223,7 @@ def test_84_a_wrong_database_number_is_a_clear_503(
 def test_84_a_lost_reply_is_unknown_and_the_repeat_adds_nothing_twice(
     server: ValkeyServer, tmp_path: Path
 ) -> None:
+    server.client().flushall()
     with (
         FaultyLink(server.port) as link,
         serve(f"redis://127.0.0.1:{link.port}/0", tmp_path) as api,
@@ -228,6 +242,7 @@ def test_84_a_lost_reply_is_unknown_and_the_repeat_adds_nothing_twice(
 
 
 def test_84_a_slow_server_is_503_in_time(server: ValkeyServer, tmp_path: Path) -> None:
+    server.client().flushall()
     with (
         FaultyLink(server.port) as link,
         serve(f"redis://127.0.0.1:{link.port}/0", tmp_path) as api,

@@ -59,16 +59,27 @@ def test_a_reload_under_load_fails_no_request(tmp_path: Path) -> None:
         ]
         for client in clients:
             client.start()
-        for _ in range(2):
-            time.sleep(0.5)
-            api.process.send_signal(signal.SIGHUP)
-        time.sleep(3)
-        stop.set()
-        for client in clients:
-            client.join()
-        assert len(answers) > 20
+        try:
+            for _ in range(2):
+                old, before = children(api), len(answers)
+                api.process.send_signal(signal.SIGHUP)
+                until = time.monotonic() + 30
+                while children(api) & old or len(answers) < before + 10:
+                    assert time.monotonic() < until, "the old workers are still there"
+                    time.sleep(0.1)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
         assert set(answers) == {201}
         assert api.get("/api/v1/queue/metrics/notes").data["waiting"] == len(answers)
+
+
+def children(api: ApiServer) -> set[int]:
+    """The process ids of its workers."""
+    pid = api.process.pid
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return {int(child) for child in listed.split()}
 
 
 def _send_until(api: ApiServer, stop: threading.Event, answers: list[int]) -> None:
@@ -99,10 +110,8 @@ def test_a_stop_lets_a_running_request_finish(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with serve(f"sqlite:///{tmp_path}/jobs.db", tmp_path) as api:
         job_id = api.post(JOBS, NOTE).data["jobId"]
-        pid = api.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        for child in children.split():
-            os.kill(int(child), signal.SIGKILL)
+        for child in children(api):
+            os.kill(child, signal.SIGKILL)
         answer, until = None, time.monotonic() + 20
         while time.monotonic() < until:
             try:

@@ -1,5 +1,9 @@
-"""The API does what its description says: checked by schemathesis over real HTTP."""
+"""The API does what its description says: checked by schemathesis over real HTTP.
 
+Few random examples beside the values at the edges; `HYPOTHESIS_PROFILE=full` has many.
+"""
+
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api_server import ApiServer, serve
+
+FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
+EXAMPLES, SECONDS = (50, 1800) if FULL else (5, 110)
 
 CONFIG = """
 seed = 20260101
@@ -52,6 +59,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         assert "status=500" not in log
 
 
+@pytest.mark.timeout(SECONDS + 60)
 @pytest.mark.parametrize("names", ["", REAL_NAMES], ids=["any names", "real names"])
 def test_every_answer_is_as_described(
     api: ApiServer, names: str, tmp_path: Path
@@ -59,13 +67,20 @@ def test_every_answer_is_as_described(
     config = CONFIG.replace("[parameters]\n", f"[parameters]\n{names}")
     (tmp_path / "schemathesis.toml").write_text(config)
     url = f"http://127.0.0.1:{api.port}/openapi.json"
-    command = ("schemathesis.cli", "run", url, "--max-examples", "15", "--no-color")
+    command = (
+        "schemathesis.cli",
+        "run",
+        url,
+        "--max-examples",
+        str(EXAMPLES),
+        "--no-color",
+    )
     run = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=SECONDS,
         check=False,
     )
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]

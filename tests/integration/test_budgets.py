@@ -61,19 +61,12 @@ def test_an_enqueue_is_one_round_trip(server: Server, tmp_path: Path) -> None:
     assert many - few == 200
 
 
-@pytest.mark.parametrize("workers", ["thread", "process"])
-def test_a_bulk_is_one_round_trip(server: Server, tmp_path: Path, workers: str) -> None:
-    place = Site(shape("redis", workers), server, tmp_path)
-    place.produce("bulk", 1_000)
-    server.reset()
-    place.produce("bulk", 1_000)
-    few = reads_of(server)
-    place.produce("bulk", 4_000)
-    many = reads_of(server)
+def test_a_bulk_is_one_round_trip(server: Server, tmp_path: Path) -> None:
+    place = Site(shape("redis", "thread"), server, tmp_path)
+    place.produce("bulk", 1)
     # A thousand jobs come in more than one read of the server's 16 KiB buffer, so what
     # is counted here is calls: one script each.
     assert server_scripts(server, place, 3_000) == 3 + 1  # and one job to warm up
-    assert many > few
 
 
 def server_scripts(server: Server, place: Site, jobs: int) -> int:

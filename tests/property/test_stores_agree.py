@@ -41,7 +41,7 @@ class Profile(NamedTuple):
 
 PROFILES = {
     "short": Profile(15, 50),
-    "quick": Profile(50, 60),
+    "quick": Profile(30, 60),
     "full": Profile(500, 120, enough=True),
 }
 PROFILE = PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", ""), PROFILES["quick"])
@@ -114,6 +114,6 @@ def test_random_programs_run_alike_on_every_store(
 def test_the_same_seed_gives_the_same_states(
     machine: type[Program], opener: Opener
 ) -> None:
-    first, second = play(machine, opener, 5, 50), play(machine, opener, 5, 50)
+    first, second = play(machine, opener, 2, 50), play(machine, opener, 2, 50)
     assert first.digests == second.digests
     assert len(set(first.digests)) > 1

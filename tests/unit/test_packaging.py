@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from configparser import ConfigParser
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def declared() -> set[str]:
     return {re.split(r"[ <>=\[]", line)[0].lower() for line in lines if line}
 
 
+@cache
 def imported() -> set[str]:
     """Return the top-level names that the shipped modules import."""
     names: set[str] = set()
