@@ -36,6 +36,41 @@ from workflows.exceptions import (
 from workflows.store import RunStatus, Store, task_job_id
 
 
+@pytest.mark.parametrize("way", ["close", "replace"])
+@pytest.mark.parametrize("news", ["a signal", "a task"])
+def test_a_close_that_has_not_seen_the_news_of_a_run_closes_nothing(
+    run_store: Store, news: str, way: str
+) -> None:
+    start(run_store)
+    send(run_store)
+
+    def close_as(seen: tuple[int, int], run_id: str, request_id: str) -> None:
+        last = closed(events=(b"told", b"last"), seen=seen)
+        if way == "close":
+            end(run_store, last, request_id=request_id)
+        else:
+            start(
+                run_store,
+                run_id,
+                conflict="terminate_existing",
+                terminate=last,
+                request_id=request_id,
+            )
+
+    if news == "a signal":
+        send(run_store)
+    else:
+        do(run_store, events=(b"2", b"3"), taken=1)
+    with pytest.raises(ConflictError):
+        close_as((1, 1), "x", "late")
+    assert run(run_store).status is RunStatus.RUNNING
+    record = run(run_store)
+    close_as((record.length, record.inbox_seq), "x", "late")  # nothing was remembered
+    assert run(run_store, "r").status is RunStatus.TERMINATED
+    assert run_store.read_history("r")[-2:] == (b"told", b"last")
+    assert run_store.fsck() == []
+
+
 @pytest.mark.parametrize("way", ["send", "start"])
 def test_a_full_inbox_refuses_what_names_a_limit_until_it_is_drained(
     run_store: Store, way: str

@@ -220,7 +220,7 @@ def test_terminate_existing_closes_no_run_that_it_was_not_made_for(
         "terminate": closed(),
     }
     for other in ("", "r2", "gone"):
-        with pytest.raises(ConflictError, match="'r' is open"):
+        with pytest.raises(ConflictError, match="run 'r' is"):
             start(run_store, "r2", request_id="s", replaces=other, **replace)
     assert run(run_store).status is RunStatus.RUNNING
     assert run_store.get_run(ref("r2")) is None

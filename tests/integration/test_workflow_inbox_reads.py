@@ -237,7 +237,7 @@ def test_while_a_task_is_held_what_comes_is_shown_behind_it(
     assert client.store.fsck() == []
 
 
-def test_who_follows_hears_of_a_termination_that_dropped_what_it_saw(
+def test_an_end_from_outside_keeps_what_a_reader_was_shown(
     client: BlockingClient,
 ) -> None:
     handle = client.start_workflow(Busy.run, id="busy", task_queue=QUEUE)
@@ -247,5 +247,27 @@ def test_who_follows_hears_of_a_termination_that_dropped_what_it_saw(
     assert (len(seen.events), seen.next_start) == (2, 3)
     handle.terminate("enough")
     last = service.history(RunRef(workflow_id="busy"), start=3, wait_s=5)
-    assert (last.start, len(last.events), last.next_start) == (2, 1, None)
-    assert kinds(handle.fetch_history())[-1] == "WORKFLOW_EXECUTION_TERMINATED"
+    assert (last.start, len(last.events), last.next_start) == (3, 1, None)
+    whole = handle.fetch_history()
+    assert kinds(whole)[-1] == "WORKFLOW_EXECUTION_TERMINATED"
+    written = service.history(RunRef(workflow_id="busy"), start=1)
+    assert written.events[:2] == seen.events
+
+
+def test_a_run_is_ended_however_fast_it_goes_on(
+    client: BlockingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = client.start_workflow(Busy.run, id="busy", task_queue=QUEUE)
+    close_run, asked = client.store.close_run, []
+
+    def signalled_first(*args: Any, **named: Any) -> str:
+        asked.append(args)
+        handle.signal(Busy.write, "one more")
+        return close_run(*args, **named)
+
+    monkeypatch.setattr(client.store, "close_run", signalled_first)
+    handle.terminate("enough")
+    said = kinds(handle.fetch_history())
+    assert said[-1] == "WORKFLOW_EXECUTION_TERMINATED"
+    assert said.count("WORKFLOW_EXECUTION_SIGNALED") == len(asked) - 1 > 3
+    assert client.store.fsck() == []

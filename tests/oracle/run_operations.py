@@ -46,6 +46,7 @@ class RunOperations(Runs):
             assert start.terminate is not None
             if start.replaces not in {None, current.id}:
                 raise ConflictError(f"run {current.id!r} is open")
+            check_seen(current, start.terminate)
             self._check_new_id(new.run_id)
             self._close(current, start.terminate, self.now())
             return started(StartStatus.STARTED, self._create(new, signals))
@@ -71,6 +72,7 @@ class RunOperations(Runs):
         key = ("close", run.workflow_id, request_id)
         if key not in self._requests:
             found = self._open_run(run)
+            check_seen(found, close)
             if close.next_run is not None:
                 self._check_new_id(close.next_run.run_id)
             self._close(found, close, self.now())
@@ -112,6 +114,11 @@ class RunOperations(Runs):
             del self._jobs[job.new.id]
             if job.lease is not None:
                 self._free(job.lease)
+
+
+def check_seen(run: Run, close: Close) -> None:
+    if close.seen not in (None, (len(run.events), run.inbox_seq)):
+        raise ConflictError(f"run {run.id!r} has gone on")
 
 
 def check_room(run: Run, entry: InboxEntry | None) -> None:

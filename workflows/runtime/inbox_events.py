@@ -45,7 +45,8 @@ def unwritten_events(store: Store, run: RunRef) -> tuple[int, tuple[bytes, ...]]
 
     While a worker holds the run's workflow task these are the events that it took up;
     what came later is shown when the task is done, since the task's own events come
-    before it. Only a close from outside (terminate, timeout) drops what was shown.
+    before it. A close from outside (terminate, timeout) writes them too; only one of a
+    run that never stands still drops the newest.
     """
     for _ in range(TRIES):
         before = _open(store, run)

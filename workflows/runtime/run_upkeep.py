@@ -9,7 +9,7 @@ from collections.abc import Callable
 from workflows.engine.close import close_timed_out
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.runtime.activity_settling import lost_settlement, overdue_settlement
-from workflows.runtime.terminating import close_outside, closing_run
+from workflows.runtime.terminating import close_open, close_outside, closing_run
 from workflows.store import (
     Close,
     Overdue,
@@ -57,10 +57,24 @@ class RunUpkeep:
         return None
 
     def _time_out(self, run: RunRecord, now: int) -> None:
-        closing = closing_run(self._store, run)
-        closed = close_timed_out(closing, at=now, new_run_id=self._new_run_id())
-        close = close_outside(run, closed)
-        self._close(run, close, f"deadline:{run.run_id}")
+        closing, new_run_id = closing_run(self._store, run), self._new_run_id()
+
+        def make(found: RunRecord) -> Close:
+            closed = close_timed_out(closing, at=now, new_run_id=new_run_id)
+            return close_outside(self._store, found, closed)
+
+        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
+        key = f"deadline:{run.run_id}"
+        try:
+            close_open(
+                run,
+                make,
+                lambda close: self._store.close_run(ref, close, request_id=key),
+                lambda: self._store.get_run(ref),
+            )
+        except (NotFoundError, ConflictError):
+            return  # somebody else was faster
+        logger.info("run_closed run_id=%s status=timed_out", run.run_id)
 
     # -- lost leases -------------------------------------------------------------------
 
@@ -78,13 +92,3 @@ class RunUpkeep:
                 if record is not None
             ]
         )
-
-    # -- parts -------------------------------------------------------------------------
-
-    def _close(self, run: RunRecord, close: Close, request_id: str) -> None:
-        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
-        try:
-            self._store.close_run(ref, close, request_id=request_id)
-        except (NotFoundError, ConflictError):
-            return  # somebody else was faster
-        logger.info("run_closed run_id=%s status=%s", run.run_id, close.status)

@@ -1,14 +1,18 @@
 """Ending a run from outside: a client's terminate, a parent's policy, a limit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from workflows.engine.close import Closing, ClosingRun, close_terminated
 from workflows.engine.history import decode_event
-from workflows.exceptions import ConflictError, NotFoundError
+from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
 from workflows.runtime.closing import close_record
+from workflows.runtime.inbox_events import NO_EVENT, drained_events
 from workflows.runtime.new_runs import close_policy
 from workflows.store import Close, RunRecord, RunRef, RunStatus, Store
+
+TRIES = 8  # to close a run as it is; each is a few reads and a write
 
 
 def closing_run(store: Store, run: RunRecord) -> ClosingRun:
@@ -22,12 +26,13 @@ def closing_run(store: Store, run: RunRecord) -> ClosingRun:
     )
 
 
-def close_outside(run: RunRecord, closed: Closing) -> Close:
+def close_outside(store: Store, run: RunRecord, closed: Closing) -> Close:
     """Return a close for the store, with the job for the run's open children.
 
-    That is written always: until the close a task of the run may start children.
+    That is written always: until the close a task of the run may start children. What
+    lies in the inbox comes into the history before; the close is for this state only.
     """
-    return close_record(
+    made = close_record(
         closed,
         workflow_id=run.workflow_id,
         run_id=run.run_id,
@@ -35,6 +40,40 @@ def close_outside(run: RunRecord, closed: Closing) -> Close:
         children=True,
         parent_close_policy=close_policy(run.info),
     )
+    loaded = store.load_run(run.run_id, start=NO_EVENT)
+    if loaded is None:
+        return made
+    length = loaded.run.length
+    try:
+        told = drained_events(store, run.run_id, length, loaded.inbox)
+    except InvalidArgumentError:
+        return made  # an entry that nobody can read must not keep the run open
+    seen = (length, loaded.run.inbox_seq)
+    return replace(made, events=(*told, *made.events), seen=seen)
+
+
+def close_open(
+    run: RunRecord,
+    make: Callable[[RunRecord], Close],
+    close: Callable[[Close], str],
+    read: Callable[[], RunRecord | None],
+) -> str:
+    """Make a close and write it; again, if the run went on in between.
+
+    The last time it is closed however it is: what came in then is not in its history.
+
+    Raises:
+        NotFoundError, ConflictError: it is gone, or closed.
+    """
+    for _ in range(TRIES):
+        try:
+            return close(make(run))
+        except ConflictError:
+            found = read()
+            if found is None or found.status is not RunStatus.RUNNING:
+                raise
+            run = found
+    return close(replace(make(run), seen=None))
 
 
 def termination(
@@ -53,7 +92,7 @@ def termination(
         details=details,
         identity=identity,
     )
-    return close_outside(run, closed)
+    return close_outside(store, run, closed)
 
 
 def terminate(
@@ -64,8 +103,12 @@ def terminate(
     run = store.get_run(ref)
     if run is None or run.status is not RunStatus.RUNNING:
         return
-    close = termination(store, run, reason=reason, identity=identity)
     try:
-        store.close_run(ref, close, request_id=f"terminate:{run_id}")
+        close_open(
+            run,
+            lambda now: termination(store, now, reason=reason, identity=identity),
+            lambda end: store.close_run(ref, end, request_id=f"terminate:{run_id}"),
+            lambda: store.get_run(ref),
+        )
     except (NotFoundError, ConflictError):
         return  # it closed by itself

@@ -62,7 +62,8 @@ class Runs(Protocol):
         """Close an open run from outside (terminate, time out); return its run id.
 
         Its workflow task, if one is running, is thereby lost. A repeat of
-        `request_id` returns the same. Raises NotFoundError, ConflictError.
+        `request_id` returns the same. Raises NotFoundError, and ConflictError: it is
+        closed, or not as the close has `seen` it (that is not remembered).
         """
 
     # -- workers --

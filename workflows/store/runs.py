@@ -111,7 +111,9 @@ class Close:
     that is open. `jobs` are enqueued. `next_run` is created and becomes the current
     run; with `carry`, the signals in the inbox move to it, in order and with their
     times, behind its own `inbox` (a Commit sees to it that nothing else is there).
-    `next_run.workflow_id` is the run's own.
+    `next_run.workflow_id` is the run's own. `seen`: the length of the history and the
+    newest inbox entry that a close from outside was made for: of a run that has gone on
+    since, nothing is closed (ConflictError). None: however it is.
     """
 
     status: RunStatus
@@ -120,6 +122,7 @@ class Close:
     jobs: tuple[NewJob, ...] = ()
     next_run: NewRun | None = None
     carry: bool = False
+    seen: tuple[int, int] | None = None
 
 
 # -- start and send --------------------------------------------------------------------

@@ -33,7 +33,7 @@ def read_page(
     """Return events from number `start`; if there are none yet, wait for some.
 
     Behind the end of a closed run the page is its last event: whoever was shown more
-    than the close from outside left hears of it.
+    than a close from outside left (`terminating.close_open`) hears of it.
 
     Raises:
         NotFoundError: there is no such run.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from workflows.client.service.activities import AsyncActivities
@@ -28,7 +29,7 @@ from workflows.exceptions import (
 )
 from workflows.runtime.effects import entry
 from workflows.runtime.ids import new_id, new_run_id
-from workflows.runtime.terminating import termination
+from workflows.runtime.terminating import TRIES, close_open, termination
 from workflows.store import (
     Close,
     InboxEntry,
@@ -151,18 +152,29 @@ class WorkflowService:
         """
         request_id = request_id or self._new_id()
         run = find_run(self.store, ref)
-        close = self._terminated(run, reason or TERMINATED, details)
         exact = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
+
+        def write(close: Close) -> str:
+            call = partial(self.store.close_run, exact, close, request_id=request_id)
+            return send(call)
+
         return self._fixed(
-            lambda: self.store.close_run(exact, close, request_id=request_id)
+            lambda: close_open(
+                run,
+                lambda now: self._terminated(now, reason or TERMINATED, details),
+                write,
+                lambda: self.store.get_run(exact),
+            )
         )
 
     def _start(self, request: StartRequest, run_id: str, request_id: str) -> Started:
         """Start; again, if the run to replace made room for another meanwhile."""
-        while True:
+        for tried in count():
             terminate, replaces = None, None
             if request.conflict_word == "terminate_existing":
                 terminate, replaces = self._replaced(request.workflow_id, run_id)
+                if tried >= TRIES:  # a run that never stands still ends as it is
+                    terminate = replace(terminate, seen=None)
             start = start_run(
                 request,
                 run_id=run_id,
@@ -176,16 +188,16 @@ class WorkflowService:
                 return send(partial(self.store.start_run, start, request_id=request_id))
             except ConflictError:
                 continue
+        raise AssertionError  # count() has no end
 
     def _send(self, ref: RunRef, said: InboxEntry, request_id: str) -> str:
-        return self._fixed(
-            lambda: self.store.send_to_run(ref, said, request_id=request_id), ref
-        )
+        call = partial(self.store.send_to_run, ref, said, request_id=request_id)
+        return self._fixed(lambda: send(call), ref)
 
     def _fixed(self, call: Callable[[], str], ref: RunRef | None = None) -> str:
-        """Send, and say in one way what is not there."""
+        """Call, and say in one way what is not there."""
         try:
-            return send(call)
+            return call()
         except ConflictError as error:
             raise ConflictError(CLOSED) from error
         except NotFoundError as error:

@@ -50,6 +50,7 @@ def pack_close(close: Close) -> Packed:
         _list(map(pack_job, close.jobs)),
         pack_run(close.next_run) if close.next_run else None,
         close.carry,
+        close.seen,
     )
 
 

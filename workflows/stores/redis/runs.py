@@ -48,7 +48,7 @@ class Runs:
         reply = self._scripts.run("start_run", request_id, *pack_start(start))
         status, run_id, *rest = refuse_if_told(reply)
         if status == b"other":
-            msg = f"run {run_id.decode()!r} is open, not {start.replaces!r}"
+            msg = f"run {run_id.decode()!r} is open and not as it was seen"
             raise ConflictError(msg)
         if status == b"full":
             limit = start.signal.max_waiting if start.signal else None
@@ -176,6 +176,9 @@ def _run_id(asked: RunRef, outcome: bytes, run_id: bytes | None = None) -> str:
         msg = f"there is {which} of workflow {asked.workflow_id!r}"
         raise NotFoundError(msg)
     shown = (run_id or b"").decode()
+    if outcome == b"gone on":
+        msg = f"run {shown!r} of workflow {asked.workflow_id!r} has gone on"
+        raise ConflictError(msg)
     if outcome == b"conflict":
         msg = f"run {shown!r} of workflow {asked.workflow_id!r} is closed"
         raise ConflictError(msg)

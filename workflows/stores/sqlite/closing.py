@@ -31,6 +31,13 @@ def close(runs: Runs, run: Run, end: Close, *, held: bool = False) -> None:
     inbox.empty(tx, run)
 
 
+def check_seen(run: Run, end: Close) -> None:
+    """Refuse to close a run that went on since the close was made. ConflictError."""
+    if end.seen not in (None, (run.length, run.inbox_seq)):
+        msg = f"run {run.run_id!r} of workflow {run.workflow_id!r} has gone on"
+        raise ConflictError(msg)
+
+
 def close_run(tx: Transaction, ref: RunRef, end: Close, request_id: str) -> str:
     """Close an open run from outside; see `Store.close_run`."""
     key = settled_key(ref.workflow_id, request_id)
@@ -39,6 +46,7 @@ def close_run(tx: Transaction, ref: RunRef, end: Close, request_id: str) -> str:
         return known
     runs = Runs(tx)
     run = open_run(runs, ref)
+    check_seen(run, end)
     if end.next_run is not None and any_exists(tx, [end.next_run.run_id]):
         msg = f"the next run's id {end.next_run.run_id!r} is that of another run"
         raise InvalidArgumentError(msg)

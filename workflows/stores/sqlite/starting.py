@@ -14,7 +14,7 @@ from workflows.store import (
     StartStatus,
 )
 from workflows.stores.sqlite import inbox
-from workflows.stores.sqlite.closing import close, open_run
+from workflows.stores.sqlite.closing import check_seen, close, open_run
 from workflows.stores.sqlite.creating import any_exists, create
 from workflows.stores.sqlite.memory import recall, remember, settled_key
 from workflows.stores.sqlite.runs import Run, Runs
@@ -78,6 +78,7 @@ def _start(runs: Runs, start: StartRun) -> Started:
         if start.replaces not in {None, current.run_id}:
             msg = f"run {current.run_id!r} is open, not {start.replaces!r}"
             raise ConflictError(msg)
+        check_seen(current, start.terminate)
         return _create(runs, start, signals, current, start.terminate)
     return _started(StartStatus.REFUSED, current)
 

@@ -3,7 +3,7 @@
 -- runs: run inbox task timer activity drop start close
 --
 -- ARGV   now, request id, workflow, run or nil, first run or nil, end (lib/close.lua)
--- Reply  {'closed' | 'missing' | 'conflict' | 'taken', run or nil}
+-- Reply  {'closed' | 'missing' | 'conflict' | 'gone on' | 'taken', run or nil}
 
 local now = open(false)
 local request, workflow, id, first, ending = unpack(args, 2, 6)
@@ -19,6 +19,8 @@ if not run then
   return { 'missing' }
 elseif not runs.is_open(run) then
   return { 'conflict', run.id }
+elseif runs.has_gone_on(run, ending) then
+  return { 'gone on', run.id }
 elseif ending[5] and runs.exists(ending[5][2]) then
   return { 'taken', ending[5][2] }
 end

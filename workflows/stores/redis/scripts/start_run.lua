@@ -26,7 +26,8 @@ end
 local is_open = runs.is_open(current)
 local blocked = is_open and conflict ~= 'terminate_existing'
   or current and not is_open and not runs.may_follow(current, reuse)
-if is_open and not blocked and replaces and replaces ~= current.id then
+if is_open and not blocked
+  and (replaces and replaces ~= current.id or runs.has_gone_on(current, terminate)) then
   return { 'other', current.id }
 end
 if not blocked and runs.exists(id) then

@@ -1,7 +1,15 @@
 -- close: the end of a run.
 -- needs: core batch job leave accept value lease run inbox task timer activity drop start
 --
--- An end is the array {status, events, outcome, jobs, next run, carry?}.
+-- An end is the array {status, events, outcome, jobs, next run, carry?, seen}; `seen`:
+-- {length, newest inbox entry} of the run that it was made for, or nil.
+
+-- Whether a run went on since an end was made for it.
+function runs.has_gone_on(run, ending)
+  local seen = ending[7]
+  return seen and (call('LLEN', prefix .. 'events:' .. run.id) ~= seen[1]
+    or (tonumber(run.seq) or 0) ~= seen[2])
+end
 
 -- Remove the task of a run, whoever holds it.
 local function remove_task(run, now)
