@@ -79,7 +79,8 @@ def valkey_holds(server: ValkeyServer) -> Iterator[Longest]:
         finally:
             client.config_set("slowlog-log-slower-than", -1)
             for each in client.slowlog_get(1_000_000):
-                name, script = each["command"].split(b" ")[:2]
+                name, _, rest = each["command"].partition(b" ")
                 if name == b"EVALSHA":  # the first call of a script also compiles it
-                    longest.see(script.decode(), each["duration"] / 1e3)
+                    script = rest.partition(b" ")[0].decode()
+                    longest.see(script, each["duration"] / 1e3)
             client.slowlog_reset()
