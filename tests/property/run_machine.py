@@ -34,13 +34,13 @@ ACTS = (
     *("start", "start", "send", "send", "send", "close", "close", "ask") * 2,
     *("start_again", "send_again", "close_again") * 2,
     *("claim", "claim", "commit", "commit", "commit", "exchange_all") * 5,
-    *("fail_task", "end_run", "roll_run") * 2,
+    *("fail_task", "end_run", "end_run", "roll_run") * 2,
     *("inline", "inline", "inline", "inline", "chain", "zombie") * 2,
     *("settle", "settle", "settle", "detach", "beat") * 3,
     *("zombie", "settle_again", "settle_again", "claim_again", "renew") * 2,
     *("time_passes", "time_passes", "tick", "sweep", "overdue") * 2,
     *("operate_on_jobs", "operate_on_jobs", "read") * 2,
-    *("limit_queue", "pause", "drain", "bury_unknown", "prune"),
+    *("limit_queue", "pause", "drain", "bury_unknown", "prune", "bury_unknown"),
 )
 OPERATIONS = ("cancel", "reschedule", "promote", "remove", "retry_dead")
 
