@@ -66,7 +66,7 @@ def test_dr_1_and_2_an_order_belongs_to_the_local_day(
     ):
         told = partial(datetime.fromisoformat, moment)
         market.market = replace(market.market, clock=told)
-        story.place(market, f"ord_{moment[11:13]}{moment[17:19]}")
+        story.place(market, f"ord_{moment[11:16].replace(':', '_')}")
     market.market = replace(market.market, clock=market.now)
     reporter = replace(reporter, marketplace=market.market)
     midnight(market)
