@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PARITY := .venv-parity
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help run test check format chaos chaos-short mutants mutants-short property \
+.PHONY: help run test test-postgres check format chaos chaos-short mutants mutants-short property \
         parity parity-record bench scale coverage ci clean
 
 help:
@@ -27,6 +27,10 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(PYTEST)
+
+test-postgres: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -e '.[postgresql]'
+	$(BIN)/python -m pytest tests/integration/marketplace/test_postgresql.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
