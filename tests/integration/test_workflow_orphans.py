@@ -258,11 +258,12 @@ def test_many_children_end_in_small_steps(
     store: Store, life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parent_close, "PAGE", 3)
-    monkeypatch.setattr(parent_close, "STEP", 2)
+    monkeypatch.setattr(parent_close, "TURN_NS", 0)  # one child a step
     begin(store, "Parent", "parent", "terminate", 8)
     turn(life)
     WorkflowService(store).terminate(RunRef(workflow_id="parent"))
-    life.tick()
+    for _ in range(10):
+        life.tick()
     ended = [status(store, f"child-{number}") for number in range(8)]
     assert ended == [RunStatus.TERMINATED] * 8
     assert store.list_jobs(UPKEEP_QUEUE, JobState.WAITING).jobs == ()

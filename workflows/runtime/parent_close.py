@@ -1,8 +1,8 @@
 """Closing the children of closed runs: an upkeep job per parent, in bounded steps.
 
 The close of a parent writes the job; the ticker of any worker runs it, whatever types
-that worker knows. A step acts on a few children and hands the rest to the next one, so
-that a ticker is never held up long. Every act may be repeated.
+that worker knows. A step acts on children for a short time and hands the rest to the
+next one, so that a ticker is never held up long. Every act may be repeated.
 """
 
 import logging
@@ -35,9 +35,9 @@ from workflows.store import (
 
 logger = logging.getLogger("workflows.runtime")
 
-PAGE, STEP = 100, 5  # children looked at, and acted on, in one step of a job
+PAGE = 100  # children looked at in one step of a job
 JOBS = 20  # claimed at once
-TURN_NS = 30 * MS  # after so long the ticker does something else
+TURN_NS = 30 * MS  # then each job ends its step at its first child
 BACKOFF_MS = (1_000, 60_000)  # after a failed step: doubled from the first to the last
 BY_PARENT = "by parent close policy"
 
@@ -51,11 +51,12 @@ class ParentClose:
         self._store = store
         self._new_id = new_id
         self._identity, self._owner = identity, owner
+        self._until = 0  # of this turn
 
     def step(self) -> None:
         """Do a step of every job that waits, as far as a short time goes."""
-        until = boot_ns() + TURN_NS
-        while self._step() and boot_ns() < until:
+        self._until = boot_ns() + TURN_NS
+        while self._step() and boot_ns() < self._until:
             pass
 
     def _step(self) -> bool:
@@ -104,7 +105,7 @@ class ParentClose:
         return (parent_close_job(said["runId"], page.cursor),) if page.cursor else ()
 
     def _close_some(self, children: Sequence[RunRecord]) -> None:
-        """Close as many as a step may; one that cannot be closed hinders no other."""
+        """Close one, and as many as time allows; one that fails hinders no other."""
         closed, failed = 0, None
         for child in children:
             try:
@@ -115,7 +116,7 @@ class ParentClose:
             except Exception as error:
                 logger.exception("child_not_closed run_id=%s", child.run_id)
                 failed = error
-            if closed == STEP:
+            if closed and boot_ns() >= self._until:
                 return
         if failed is not None and not closed:
             raise failed

@@ -43,7 +43,7 @@ from workflows.store import (
 logger = logging.getLogger("workflows.runtime")
 
 OVERDUE_NS = 50 * MS
-PARENT_CLOSE_NS = 100 * MS
+PARENT_CLOSE_NS = 50 * MS
 DISCOVER_NS = 250 * MS
 CHAIN_NS = 100 * MS  # a chain longer than this gives way to work that waits
 
