@@ -15,7 +15,7 @@ from workflows.marketplace.billing import (
 )
 from workflows.marketplace.credit import CreditAccount, CreditHold, HoldStatus
 from workflows.marketplace.ledger import Account, Posting, Side
-from workflows.marketplace.sql.rows import Rows, insert
+from workflows.marketplace.sql.rows import Rows, insert_once
 
 
 class CreditAccounts(Rows[CreditAccount]):
@@ -156,8 +156,7 @@ class Ledger:
             "posted": 0,
             "reverses": posting.reverses,
         }
-        statement = insert(self._connection, head).values(values)
-        if self._connection.execute(statement.on_conflict_do_nothing()).rowcount != 1:
+        if not insert_once(self._connection, head, values):
             return False
         self._connection.execute(
             tables.ledger_entries.insert(),

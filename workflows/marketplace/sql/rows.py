@@ -30,6 +30,13 @@ def insert(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.
     return sqlite.insert(table)
 
 
+def insert_once(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row; False if a unique key forbids it (nothing is changed)."""
+    statement = insert(connection, table).values(values).on_conflict_do_nothing()
+    counted = statement.execution_options(preserve_rowcount=True)  # PostgreSQL's too
+    return connection.execute(counted).rowcount == 1
+
+
 class Rows(Generic[Row]):
     """Rows of one kind.
 
@@ -53,9 +60,7 @@ class Rows(Generic[Row]):
 
     def add(self, row: Row) -> bool:
         """Insert a row; False if a unique key forbids it (nothing is changed)."""
-        statement = insert(self._connection, self._table).values(self._values(row))
-        result = self._connection.execute(statement.on_conflict_do_nothing())
-        return result.rowcount == 1
+        return insert_once(self._connection, self._table, self._values(row))
 
     def get(self, *key: Any) -> Row | None:
         """Return the row of this primary key."""
