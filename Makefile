@@ -18,8 +18,9 @@ MODES := tests/integration/test_workflow_*.py tests/integration/test_api_workflo
          tests/parity/temporal
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help run test check format chaos chaos-short mutants mutants-short property \
-        parity parity-record failpoints modes modes-short bench scale coverage ci clean
+.PHONY: help run test test-postgres check format chaos chaos-short mutants \
+        mutants-short property parity parity-record failpoints modes modes-short bench \
+        scale coverage ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,10 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(PYTEST) --ignore tests/docs # which make check runs
+
+test-postgres: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -e '.[postgresql]'
+	$(BIN)/python -m pytest tests/integration/marketplace/test_postgresql.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

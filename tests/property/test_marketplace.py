@@ -24,6 +24,7 @@ from workflows.marketplace.confirmation import LIVE
 from workflows.marketplace.database import Database
 from workflows.marketplace.ledger import Account
 from workflows.marketplace.order import OrderMode, OrderStatus, PaymentMode
+from workflows.marketplace.ports import Storage
 from workflows.marketplace.sql.work import SqlWork
 from workflows.marketplace.transitions import (
     bidding,
@@ -57,7 +58,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class World:
     """A marketplace whose jobs nobody runs but the program."""
 
-    database: Database
+    database: Storage
     now: datetime = START
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     refs: Iterator[int] = field(default_factory=lambda: count(1))
