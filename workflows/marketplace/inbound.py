@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from workflows.marketplace.compensation import compensate
 from workflows.marketplace.message import MessageStatus
 from workflows.marketplace.ports import Storage
 
@@ -28,6 +29,7 @@ def apply_status(
         reported = message.reported(status, wamid, at, code)
         if reported != message:
             work.messages.save(message, reported)
+            compensate(work, message, reported, at)
         return True
 
 

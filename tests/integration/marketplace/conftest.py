@@ -14,6 +14,7 @@ from workflows.marketplace.database import Database
 from workflows.marketplace.message import Message
 from workflows.marketplace.ports import Accepted
 from workflows.marketplace.transports.graph import GraphTransport
+from workflows.marketplace.whatsapp_errors import SendFailure
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +63,11 @@ class Deliveries:
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
+        self.refused: set[str] = set()  # numbers that are not on WhatsApp
 
-    def send(self, message: Message) -> Accepted:
+    def send(self, message: Message) -> Accepted | SendFailure:
+        if message.to_phone in self.refused:
+            return SendFailure(http_status=400, code=131026)
         self.sent.append(message)
         return Accepted(wamid=f"wamid.{message.id}")
 

@@ -248,6 +248,20 @@ def test_vf_11_an_offer_that_cannot_be_delivered_costs_no_strike(market: Shop) -
     assert asked(market)[1:] == [("sup_B", 3_995_000)]
 
 
+def test_vf_11_the_job_that_cannot_deliver_the_offer_passes_it_on(
+    market: Shop, deliveries: Deliveries
+) -> None:
+    three_bids(market)
+    deliveries.refused.add("+9779842000005")
+    go(market, "10:12:21")
+    find_due = close_rounds(market.market, BiddingTimeout())  # relays the outbox
+    assert find_due["outcome"] == "done"
+    market.run_for(1)
+    assert story.all_offers(market)[0].reason == "unreachable"
+    assert asked(market)[1:] == [("sup_B", 3_995_000)]
+    assert story.strikes(market, "C") == 0
+
+
 def test_a_supplier_out_of_reach_is_passed_over(market: Shop) -> None:
     awarded(market)
     with market.storage.begin() as work:

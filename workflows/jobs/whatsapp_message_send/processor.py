@@ -7,7 +7,7 @@ sent, and is treated so.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from workflows.exceptions import Snooze
@@ -26,6 +26,7 @@ from workflows.jobs.whatsapp_message_send.steps import (
     before_call,
 )
 from workflows.marketplace.channel import close_channel
+from workflows.marketplace.compensation import compensate
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
 from workflows.marketplace.message import Clock, JobRun, Message
 from workflows.marketplace.pair_limit import PairLimit
@@ -82,9 +83,8 @@ class WhatsAppSender:
     ) -> tuple[Message, Verdict]:
         with self.storage.begin() as work:
             message = self._row(work, payload, run)
-            return _write(
-                work, message, before_call(message, self._situation(work, message, run))
-            )
+            situation = self._situation(work, message, run)
+            return _write(work, message, before_call(message, situation), situation.now)
 
     def _record(
         self, leased: Message, outcome: Accepted | SendFailure, run: JobRun
@@ -95,7 +95,8 @@ class WhatsAppSender:
                 # Somebody decided about it meanwhile; what failed here is old news.
                 return current, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
             situation = self._situation(work, current, run)
-            return _write(work, current, after_call(current, outcome, situation))
+            step = after_call(current, outcome, situation)
+            return _write(work, current, step, situation.now)
 
     def _row(self, work: SqlWork, payload: WhatsAppMessageSend, run: JobRun) -> Message:
         if payload.message_id is not None:
@@ -137,10 +138,13 @@ class WhatsAppSender:
         )
 
 
-def _write(work: SqlWork, old: Message, step: Next) -> tuple[Message, Verdict]:
+def _write(
+    work: SqlWork, old: Message, step: Next, now: datetime
+) -> tuple[Message, Verdict]:
     saved = old if step.message == old else work.messages.save(old, step.message)
     if saved is None:
         return old, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
+    compensate(work, old, saved, now)
     if step.recipient is not None:
         work.recipients.put(step.recipient)
     if step.channel is not None:

@@ -16,6 +16,7 @@ from workflows.marketplace.transitions.offers import (
     next_look,
     nudge,
     time_out,
+    unreachable,
 )
 
 ACTOR = "job:wholesaler-confirmation-timeout"
@@ -34,6 +35,10 @@ def look_after_offers(
     if payload.confirmation_id is None:
         swept = run_sweep(shop, OFFERS, payload.limit)
         return {"outcome": "done", **swept.as_json()}
+    if payload.unreachable:
+        ended = shop.run(ACTOR, unreachable, payload.confirmation_id)
+        done = str(ended) if isinstance(ended, Noop) else "done"
+        return {"confirmationId": payload.confirmation_id, "outcome": done}
     outcome = shop.run(ACTOR, _look, payload.confirmation_id)
     if outcome.until is not None:
         raise Snooze(outcome.until - shop.clock(), outcome.why)
