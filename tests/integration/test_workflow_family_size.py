@@ -22,7 +22,7 @@ from workflows.worker import Worker
 from workflows.workflow import ParentClosePolicy
 
 pytestmark = pytest.mark.integration
-CHILDREN, AT_ONCE, WATCHED = 2_000, 100, 600
+CHILDREN, AT_ONCE, WATCHED = 2_000, 100, 150
 BLOCKED_MS = 50
 POLICIES = (
     ParentClosePolicy.TERMINATE,

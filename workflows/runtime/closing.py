@@ -78,13 +78,20 @@ def close_record(
     )
 
 
-def parent_close_job(run_id: str, cursor: str | None = None) -> NewJob:
-    """Return the job that applies parent-close policies to a closed run's children."""
+def parent_close_job(
+    run_id: str, cursor: str | None = None, *, acted: bool = False
+) -> NewJob:
+    """Return the job that applies parent-close policies to a closed run's children.
+
+    It walks over them: `cursor` is where it is, `acted` whether it found any to close.
+    """
     return NewJob(
         id=f"parent-close:{run_id}",
         queue=UPKEEP_QUEUE,
         type=PARENT_CLOSE,
-        payload=msgspec.json.encode({"runId": run_id, "cursor": cursor}),
+        payload=msgspec.json.encode(
+            {"runId": run_id, "cursor": cursor, "acted": acted}
+        ),
         kind=JobKind.UPKEEP,
     )
 

@@ -93,16 +93,19 @@ class ParentClose:
     def _act(self, job: LeasedJob) -> tuple[NewJob, ...]:
         """Act on some children; return the job of what is left.
 
-        It ends only with a look that finds nothing more to do: a child that continues
-        as new meanwhile has left its policy to a run that no earlier look has seen.
+        It ends only with a walk over all that finds nothing to do: a child that
+        continues as new meanwhile has left its policy to a run that is not seen yet.
         """
         said = msgspec.json.decode(job.payload)
-        page = self._children(said["runId"], said["cursor"])
+        run_id, cursor, acted = said["runId"], said["cursor"], said.get("acted", False)
+        page = self._children(run_id, cursor)
         open_ones = [child for child in page.runs if _policy(child)]
         if open_ones:
             self._close_some(open_ones)
-            return (parent_close_job(said["runId"]),)
-        return (parent_close_job(said["runId"], page.cursor),) if page.cursor else ()
+            return (parent_close_job(run_id, cursor, acted=True),)
+        if page.cursor is not None:
+            return (parent_close_job(run_id, page.cursor, acted=acted),)
+        return (parent_close_job(run_id),) if acted else ()
 
     def _close_some(self, children: Sequence[RunRecord]) -> None:
         """Close one, and as many as time allows; one that fails hinders no other."""
