@@ -1,7 +1,9 @@
 """Code that ends in ways nobody hopes for: a worker outlives it, and tells of it."""
 
 import asyncio
+import logging
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -109,6 +111,14 @@ class EndsBadly:
 
 BAD: list[bool] = []
 FAILURES = ("undecodable type",)  # of the workflow itself
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Nothing is logged: what pytest reports must be text that it can send."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -117,15 +117,15 @@ MUTANTS = [
         "every delay of a task ends early",
         "runs_start",
         "scripts/lib/task.lua",
-        "elseif state == 'delayed' and early and not started then",
+        "elseif state == 'delayed' and run.cancel and not started then",
         "elseif state == 'delayed' then",
     ),
     _mutant(
         "delivery to what is no child",
         "runs_family",
         "scripts/lib/commit.lua",
-        "runs.is_open(to) and (not child_only or to.parent == run.id)",
-        "runs.is_open(to)",
+        " and (not child_only or to.parent == run.id)",
+        "",
     ),
     _mutant(
         "timer fires twice",
