@@ -17,7 +17,7 @@ from workflows.converter.payload import (
     payload_from_json,
     payload_to_json,
 )
-from workflows.engine.failure import MAX_CAUSES, stack_of
+from workflows.engine.failure import MAX_CAUSES, encodable, stack_of, text_of
 from workflows.exceptions import (
     ActivityError,
     ApplicationError,
@@ -99,13 +99,13 @@ class DefaultFailureConverter(FailureConverter):
 def _form(error: BaseException, converter: PayloadConverter) -> Json:
     """Return the failure of one exception, without its cause."""
     if not isinstance(error, FailureError):
-        message = str(error)
+        message = text_of(error)
         info: Json = {"type": type(error).__name__}
         kind = "applicationFailureInfo"
     else:
         message = error.message
         kind, info = _info(error, converter)
-    form: Json = {"message": message} if message else {}
+    form: Json = {"message": encodable(message)} if message else {}
     stack = stack_of(error)
     if stack:
         form["stackTrace"] = stack
@@ -124,7 +124,7 @@ def _info(error: FailureError, converter: PayloadConverter) -> tuple[str, Json]:
 
 def _application(error: ApplicationError, converter: PayloadConverter) -> Json:
     return {
-        "type": error.type,
+        "type": error.type and encodable(error.type),
         "nonRetryable": error.non_retryable or None,
         "details": _payloads(error.details, converter),
         "nextRetryDelay": _span(error.next_retry_delay),

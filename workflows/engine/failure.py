@@ -59,7 +59,7 @@ def failure_of(error: BaseException) -> Failure:
         one, share = chain[depth], 4 if depth else 1
         failure = Failure(
             type=_clean(type(one).__name__, 200),
-            message=_clean(_text(one), MAX_MESSAGE // share),
+            message=_clean(text_of(one), MAX_MESSAGE // share),
             stack_trace=_stack(one, MAX_STACK // share),
             non_retryable=isinstance(one, NonRetryableError),
             cause=failure,
@@ -78,11 +78,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return what an exception says of itself. Never raises."""
     try:
         return str(error)
     except Exception as fault:  # noqa: BLE001 - user code may raise anything here
         return f"[str() of it raised {type(fault).__name__}]"
+
+
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: lone surrogates (of names of files) go."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def stack_of(error: BaseException, limit: int = MAX_STACK) -> str:
@@ -101,7 +107,7 @@ def _stack(error: BaseException, limit: int) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_text(error)[:200]}"
+    return f"{type(error).__name__}: {text_of(error)[:200]}"
 
 
 def _clean(text: str, limit: int, *, keep_end: bool = False) -> str:

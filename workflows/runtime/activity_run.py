@@ -99,7 +99,7 @@ def run_attempt(
 ) -> Outcome:
     """Run the attempt on the calling thread (async functions on the host's loop).
 
-    Never raises, but for what is no Exception and none of ours.
+    Never raises: whatever the function raises, `sys.exit()` too, fails the attempt.
     """
     definition = host.find(task.activity_type)
     if definition is None:
@@ -164,7 +164,7 @@ class _Run:
             return CompletesElsewhere()
         except (JobInterrupt, asyncio.CancelledError, CancelledError) as error:
             return self._interrupted(error)
-        except Exception as error:  # noqa: BLE001 - whatever user code raises
+        except BaseException as error:  # noqa: BLE001 - sys.exit() too ends it alone
             return self._failed(error)
 
     def _interrupted(self, error: BaseException) -> Outcome:
@@ -174,7 +174,7 @@ class _Run:
             return WasCancelled(failure=_failure(self._host, given))
         return self._failed(ApplicationError("", type="CancelledError"))
 
-    def _failed(self, error: Exception) -> Outcome:
+    def _failed(self, error: BaseException) -> Outcome:
         benign = (
             isinstance(error, ApplicationError)
             and error.category is ApplicationErrorCategory.BENIGN
@@ -191,7 +191,7 @@ class _Run:
         self.heart.flush()
         return Failing(failure=self._advised(_failure(self._host, error), error))
 
-    def _advised(self, failure: Json, error: Exception) -> Json:
+    def _advised(self, failure: Json, error: BaseException) -> Json:
         """Return the failure with what the activity's own retry policy says of it."""
         rule, job = self._definition.retry, self._lease.job
         info = dict(failure.get("applicationFailureInfo") or {})
@@ -243,14 +243,20 @@ class _Run:
             self._running = asyncio.current_task()
             if self._context.cancelled.is_set():
                 raise asyncio.CancelledError
-            return await self._definition.fn(*arguments)
+            try:
+                return await self._definition.fn(*arguments)
+            except (SystemExit, KeyboardInterrupt) as error:
+                raise _LeftError(error) from None  # asyncio would end the whole loop
 
         def start() -> None:
             task = context.run(loop.create_task, main())
             task.add_done_callback(lambda ended: _hand_over(ended, done))
 
         loop.call_soon_threadsafe(start)
-        return done.result()
+        try:
+            return done.result()
+        except _LeftError as left:
+            raise left.error from None
 
     # -- cancellation ------------------------------------------------------------------
 
@@ -316,6 +322,14 @@ class _Run:
                 RetryPolicy.from_json(task.retry_policy) if task.retry_policy else None
             ),
         )
+
+
+class _LeftError(Exception):
+    """An async activity raised what ends a program."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def _hand_over(task: "asyncio.Task[Any]", done: "Future[Any]") -> None:

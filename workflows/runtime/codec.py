@@ -5,6 +5,7 @@ awaited and nothing costs.
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ from workflows.converter import (
     payload_from_json,
     payload_to_json,
 )
+from workflows.engine.failure import encodable, text_of
+
+logger = logging.getLogger("workflows.runtime")
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -56,11 +60,21 @@ class SyncConverter:
         return self.decode(self.open(msgspec.json.decode(data))) if data else []
 
     def failure(self, error: BaseException) -> Json:
-        """Return an exception as a stored failure."""
+        """Return an exception as a stored failure. Never raises.
+
+        One that cannot be converted or encoded becomes a failure that says why, with
+        Temporal's text; what the exception itself says is in the log alone, since it
+        may be what the codec is to hide.
+        """
         form: Json = {}
         converter = self.data_converter
-        converter.failure_converter.to_failure(error, self.payload_converter, form)
-        return self.seal(form)
+        try:
+            converter.failure_converter.to_failure(error, self.payload_converter, form)
+            return self.seal(form)
+        except Exception as fault:
+            logger.exception("failure_not_converted type=%s", type(error).__name__)
+            why = encodable(text_of(fault))
+            return {"message": f"Failed building exception result: {why}"}
 
     def error(self, failure: Mapping[str, Any]) -> BaseException:
         """Return the exception of a stored failure."""

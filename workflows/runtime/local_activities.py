@@ -50,7 +50,8 @@ class LocalRunner:
         self._host = host
         self._replay = replay
         self._namespace = namespace
-        self._ended: queue.SimpleQueue[LocalOutcome] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[LocalOutcome | BaseException]
+        self._ended = queue.SimpleQueue()
         self._running: dict[int, ScheduleLocalActivity] = {}
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -61,7 +62,7 @@ class LocalRunner:
         """Begin one in a thread of its own."""
         self._running[command.seq] = command
         threading.Thread(
-            target=self._run,
+            target=self._run_or_tell,
             args=(command, at, boot_ns()),
             name=f"local-{command.activity_type}",
             daemon=True,
@@ -75,11 +76,18 @@ class LocalRunner:
             self._end(seq, Cancelled(failure=failure), at=0, attempt=1)
 
     def wait(self) -> Sequence[LocalOutcome]:
-        """Block until at least one has ended."""
-        found = [self._ended.get()]
+        """Block until at least one has ended. Raises what went wrong around one."""
+        found = [self._next()]
         while not self._ended.empty():
-            found.append(self._ended.get())
+            found.append(self._next())
         return found
+
+    def _next(self) -> LocalOutcome:
+        ended = self._ended.get()
+        if isinstance(ended, LocalOutcome):
+            return ended
+        msg = "a local activity could not be run"
+        raise RuntimeError(msg) from ended
 
     def stop(self) -> None:
         """Drop what still runs: the task is over."""
@@ -88,6 +96,12 @@ class LocalRunner:
         self._wake.set()
 
     # -- one activity ------------------------------------------------------------------
+
+    def _run_or_tell(self, command: ScheduleLocalActivity, at: int, begun: int) -> None:
+        try:
+            self._run(command, at, begun)
+        except BaseException as error:  # noqa: BLE001 - or the task waits for ever
+            self._ended.put(error)
 
     def _run(self, command: ScheduleLocalActivity, at: int, begun: int) -> None:
         attempt = command.attempt

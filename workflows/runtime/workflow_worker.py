@@ -232,9 +232,9 @@ class WorkflowWorker:
             except StoreError as error:
                 logger.warning("workflow_task_unwritten error=%s", error)
                 self._give_back(lease)
-            except Exception:
+            except BaseException:
                 logger.exception("workflow_task_broken job_id=%s", lease.job.id)
-                self._give_back(lease)
+                self._give_back(lease, started=True)  # so it comes back ever later
 
     def _work_on(self, lease: Lease) -> None:
         job, pool = lease.job, self._process.threads
@@ -291,9 +291,9 @@ class WorkflowWorker:
         self._process.threads.settle_early(lease, ended)
         self._process.threads.flush()
 
-    def _give_back(self, lease: Lease) -> None:
+    def _give_back(self, lease: Lease, *, started: bool = False) -> None:
         job = lease.job
-        release = Release(job_id=job.id, token=job.token, started=False)
+        release = Release(job_id=job.id, token=job.token, started=started)
         self._process.threads.end(lease, Ended(release))
 
     # -- activities --------------------------------------------------------------------
@@ -308,7 +308,11 @@ class WorkflowWorker:
             def now(at: int = job.started_at, since: int = taken_ns) -> int:
                 return at + (boot_ns() - since) // MS
 
-            pool.end(lease, self._attempt(lease, now=now))
+            try:
+                pool.end(lease, self._attempt(lease, now=now))
+            except Exception:  # a thread that ended here would take its place along
+                logger.exception("activity_broken job_id=%s", job.id)
+                pool.end_written(lease)  # the lease runs out: the attempt is spent
             pool.flush()
 
     def _attempt(self, lease: Lease, *, now: Callable[[], int]) -> Ended:

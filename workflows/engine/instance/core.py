@@ -191,6 +191,11 @@ class Core:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
             if not self._evicting:
                 self._end_with(error)
+        except BaseException as error:
+            if self._evicting or isinstance(error, GeneratorExit):
+                raise
+            self.failed_with = RuntimeError(f"a workflow raised {error!r}")
+            self.failed_with.__cause__ = error
 
     def _end_with(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
@@ -200,7 +205,10 @@ class Core:
         if self.cancel_reason is not None and is_cancelled_exception(error):
             self.emit(CancelWorkflow())
         elif self.is_failure(error):
-            self.fail(error)
+            try:
+                self.fail(error)
+            except Exception as fault:  # noqa: BLE001 - it has details that are no data
+                self.failed_with = fault
         else:
             self.failed_with = error
 

@@ -115,6 +115,9 @@ class Instance:
             if not self.core.is_failure(error):
                 raise
             self.core.fail(error)
+        except (SystemExit, KeyboardInterrupt) as error:
+            msg = f"workflow code raised {type(error).__name__}; raise a failure"
+            raise RuntimeError(msg) from error  # not to end the worker's thread
         finally:
             asyncio._set_running_loop(before)  # noqa: SLF001 - asyncio's own seam
 
