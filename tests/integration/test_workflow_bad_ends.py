@@ -180,7 +180,7 @@ def test_a_workflow_that_ends_badly_fails_its_task_visibly_and_goes_on_when_mend
                 EndsBadly.run, how, id="w", task_queue="q"
             )
             async with asyncio.timeout(10):
-                while not is_failing(client):
+                while not is_failing(client):  # noqa: ASYNC110 - a store tells by reads
                     await asyncio.sleep(0.01)
             BAD.clear()
             ended: str = await handle.result(rpc_timeout=SOON)

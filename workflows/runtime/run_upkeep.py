@@ -5,9 +5,10 @@ Each act is fenced in the store, so any number of processes may do it at once.
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from workflows.engine.close import close_timed_out
-from workflows.exceptions import ConflictError, NotFoundError
+from workflows.exceptions import ConflictError, NotFoundError, StoreError
 from workflows.runtime.activity_settling import lost_settlement, overdue_settlement
 from workflows.runtime.terminating import close_outside, closing_run
 from workflows.store import (
@@ -21,6 +22,9 @@ from workflows.store import (
 )
 
 logger = logging.getLogger("workflows.runtime")
+
+
+T = TypeVar("T")
 
 
 class RunUpkeep:
@@ -44,7 +48,7 @@ class RunUpkeep:
         settlements = [
             settlement
             for one in overdue
-            if (settlement := self._end(one, now)) is not None
+            if (settlement := _tried(self._end, one, now)) is not None
         ]
         if settlements:
             self._store.exchange(settlements)
@@ -70,14 +74,17 @@ class RunUpkeep:
         if not lost:
             return
         now = self._store.now()
-        records = ((self._store.get_job(one.job_id), one.token) for one in lost)
-        self._store.exchange(
-            [
-                lost_settlement(record, token, now=now)
-                for record, token in records
-                if record is not None
-            ]
-        )
+        settlements = [
+            settlement
+            for one in lost
+            if (settlement := _tried(self._spend, one, now)) is not None
+        ]
+        if settlements:
+            self._store.exchange(settlements)
+
+    def _spend(self, one: Swept, now: int) -> Settlement | None:
+        record = self._store.get_job(one.job_id)
+        return lost_settlement(record, one.token, now=now) if record else None
 
     # -- parts -------------------------------------------------------------------------
 
@@ -88,3 +95,16 @@ class RunUpkeep:
         except (NotFoundError, ConflictError):
             return  # somebody else was faster
         logger.info("run_closed run_id=%s status=%s", run.run_id, close.status)
+
+
+def _tried(
+    act: Callable[[T, int], Settlement | None], one: T, now: int
+) -> Settlement | None:
+    """Do it for one of many; what cannot be done hinders no other, and is logged."""
+    try:
+        return act(one, now)
+    except StoreError:
+        raise
+    except Exception:
+        logger.exception("upkeep_failed what=%r", one)
+        return None

@@ -80,7 +80,7 @@ class Ticker:
             now = boot_ns()
             for index, (every, chore) in enumerate(self._chores):
                 if now >= self._due[index]:
-                    chore()
+                    self._do(chore)
                     self._due[index] = now + every
         except StoreError as error:
             if not self._failing:
@@ -89,6 +89,15 @@ class Ticker:
             return 0.5
         self._failing = False
         return next_ms / 1000
+
+    def _do(self, chore: Callable[[], None]) -> None:
+        """Do a chore; one that fails by itself keeps no other from being done."""
+        try:
+            chore()
+        except StoreError:
+            raise
+        except Exception:
+            logger.exception("chore_failed")
 
     def _promote(self) -> float:
         count, next_ms = self._store.promote_due()
