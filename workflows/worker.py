@@ -19,6 +19,7 @@ from workflows.replayer import (
 from workflows.runtime.heartbeats import Throttle
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+from workflows.runtime.yielding import LIMIT_MS
 
 if TYPE_CHECKING:
     from workflows.client import Client
@@ -52,7 +53,7 @@ class Worker:
         default_heartbeat_throttle_interval: timedelta = timedelta(seconds=30),
         graceful_shutdown_timeout: timedelta = timedelta(),
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
-        debug_mode: bool = False,  # noqa: ARG002 - no sandbox, no deadlock timer
+        debug_mode: bool = False,
         disable_eager_activity_execution: bool = False,
         on_fatal_error: Callable[[BaseException], Awaitable[None]] | None = None,  # noqa: ARG002
         limits: Limits | None = None,
@@ -66,6 +67,7 @@ class Worker:
         self._grace_s = graceful_shutdown_timeout.total_seconds()
         self._identity = identity or client.identity
         self._cached = max_cached_workflows
+        self._yield_ms = None if debug_mode else LIMIT_MS
         self._limits = limits or client.service_client.limits
         self._options = WorkerOptions(
             task_queue=task_queue,
@@ -161,6 +163,7 @@ class Worker:
                 throttle=self._throttle,
                 loop=loop,
                 client=client,
+                yield_ms=self._yield_ms,
             )
         )
 

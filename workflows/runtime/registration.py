@@ -22,6 +22,7 @@ from workflows.runtime.heartbeats import Hearts, Throttle
 from workflows.runtime.run_cache import RunCache
 from workflows.runtime.workflow_tasks import WorkflowHost
 from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+from workflows.runtime.yielding import LIMIT_MS, Watch, WatchedInstance
 from workflows.store import Store
 
 
@@ -76,9 +77,12 @@ class Registry:
             self.activities[found.name] = found
 
     def make_instance(
-        self, converter: SyncConverter, namespace: str
+        self, converter: SyncConverter, namespace: str, watch: Watch | None = None
     ) -> Callable[[Initialize], WorkflowInstance]:
-        """Return what makes live workflows of this registry."""
+        """Return what makes live workflows of this registry.
+
+        `watch` interrupts those that do not yield.
+        """
         options = InstanceOptions(
             conversion=WorkflowConversion(converter.data_converter),
             namespace=namespace,
@@ -94,7 +98,8 @@ class Registry:
                     f"worker, available workflows: {known}"
                 )
                 raise InvalidArgumentError(msg)
-            return Instance(definition, start, options)
+            made = Instance(definition, start, options)
+            return made if watch is None else WatchedInstance(made, watch)
 
         return with_codec(make, converter)
 
@@ -114,6 +119,7 @@ class WorkerParts:
     throttle: Throttle = field(default_factory=Throttle)
     loop: asyncio.AbstractEventLoop | None = None
     client: Any = None
+    yield_ms: int | None = LIMIT_MS  # workflow code must yield that soon; None: never
 
 
 def make_worker(parts: WorkerParts) -> WorkflowWorker:
@@ -132,13 +138,18 @@ def make_worker(parts: WorkerParts) -> WorkflowWorker:
         client=parts.client,
     )
 
+    watch = Watch(parts.yield_ms)
+
     def make_host(
         owner: str, host: ActivityHost, inline: Callable[[str, str], bool]
     ) -> WorkflowHost:
         return WorkflowHost(
             store=parts.store,
             converter=converter,
-            make_instance=parts.registry.make_instance(converter, parts.namespace),
+            make_instance=parts.registry.make_instance(
+                converter, parts.namespace, watch
+            ),
+            watch=watch,
             cache=RunCache(parts.cached),
             activities=host,
             owner=owner,

@@ -8,7 +8,7 @@ settled alone and the run goes its ordinary way.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -32,6 +32,7 @@ from workflows.runtime.local_activities import LocalRunner
 from workflows.runtime.new_runs import RunFacts, close_policy, run_info
 from workflows.runtime.run_cache import RunCache, Slot
 from workflows.runtime.terminating import terminate
+from workflows.runtime.yielding import Watch
 from workflows.store import (
     Commit,
     Exchanged,
@@ -75,6 +76,7 @@ class WorkflowHost:
     limits: Limits
     inline: Callable[[str, str], bool]
     lease_ms: int = 30_000
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,7 @@ class WorkflowWorker:
     def start(self) -> None:
         """Begin to work."""
         self._activities.hearts.start()
+        self._host.watch.start()
         self._process.start()
         for thread in self._threads:
             thread.start()
@@ -162,6 +163,7 @@ class WorkflowWorker:
         self._spend_attempts()
         self._process.stop()
         self._activities.hearts.stop()
+        self._host.watch.stop()
         self._host.cache.clear()
 
     def _spend_attempts(self) -> None:
