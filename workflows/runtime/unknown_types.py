@@ -13,7 +13,7 @@ from dataclasses import replace
 from workflows.engine.activation import Initialize
 from workflows.engine.activity_task import ActivityTask
 from workflows.engine.workflow_instance import WorkflowInstance
-from workflows.exceptions import ApplicationError
+from workflows.exceptions import ApplicationError, StoreError
 from workflows.runtime.activity_run import ActivityHost, unheard_of
 from workflows.runtime.activity_settling import settlement_of
 from workflows.runtime.run_cache import RunCache
@@ -63,7 +63,16 @@ class UnknownTypes:
                 "type_unknown queue=%s type=%s jobs=%d", queue, name, len(jobs)
             )
             for job in jobs:
-                self._fail(job)
+                self._try_to_fail(job)
+
+    def _try_to_fail(self, job: LeasedJob) -> None:
+        """Fail it; one that cannot be failed leaves no other with a lease unused."""
+        try:
+            self._fail(job)
+        except StoreError:
+            raise
+        except Exception:
+            logger.exception("unknown_type_not_failed job_id=%s", job.id)
 
     def _fail(self, job: LeasedJob) -> None:
         if job.kind is JobKind.WORKFLOW_TASK:
