@@ -104,12 +104,15 @@ class EndsBadly:
     @workflow.run
     async def run(self, how: str) -> str:
         """Never return while `BAD` says so."""
+        if BAD and how in ASKS:
+            await workflow.sleep(timedelta.max)  # no store can keep that
         if BAD:
             end(how)
         return "well"
 
 
 BAD: list[bool] = []
+ASKS = ("timer",)
 FAILURES = ("undecodable type",)  # of the workflow itself
 
 
@@ -164,7 +167,9 @@ def test_a_local_activity_that_ends_badly_has_failed(
     assert result(client, Survives.run, name, how, True)
 
 
-@pytest.mark.parametrize("how", [each for each in ENDS if each not in FAILURES])
+@pytest.mark.parametrize(
+    "how", [*(each for each in ENDS if each not in FAILURES), *ASKS]
+)
 def test_a_workflow_that_ends_badly_fails_its_task_visibly_and_goes_on_when_mended(
     client: BlockingClient, how: str
 ) -> None:
