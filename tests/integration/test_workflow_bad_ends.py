@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from workflows import activity, exceptions, workflow
 from workflows.client import BlockingClient, Client
 from workflows.client import WorkflowService as Service
 from workflows.common import RetryPolicy
+from workflows.exceptions import TimeoutError as TimedOut
 from workflows.store import RunRef, RunStatus
 from workflows.worker import Worker
 
@@ -104,12 +106,15 @@ class EndsBadly:
     @workflow.run
     async def run(self, how: str) -> str:
         """Never return while `BAD` says so."""
+        if BAD and how in ASKS:
+            await workflow.sleep(timedelta.max)  # no store can keep that
         if BAD:
             end(how)
         return "well"
 
 
 BAD: list[bool] = []
+ASKS = ("timer",)
 FAILURES = ("undecodable type",)  # of the workflow itself
 
 
@@ -172,7 +177,9 @@ def test_a_local_activity_that_ends_badly_has_failed(
     assert result(client, Survives.run, name, how, True)
 
 
-@pytest.mark.parametrize("how", [each for each in ENDS if each not in FAILURES])
+@pytest.mark.parametrize(
+    "how", [*(each for each in ENDS if each not in FAILURES), *ASKS]
+)
 def test_a_workflow_that_ends_badly_fails_its_task_visibly_and_goes_on_when_mended(
     client: BlockingClient, how: str
 ) -> None:
@@ -197,3 +204,52 @@ def test_a_workflow_that_ends_badly_fails_its_task_visibly_and_goes_on_when_mend
             return ended
 
     assert asyncio.run(play()) == "well"
+
+
+@activity.defn
+def hangs() -> None:
+    """Hang until the test is over."""
+    gate.wait(30)
+
+
+@workflow.defn
+class Limited:
+    """Calls a local activity that hangs."""
+
+    @workflow.run
+    async def run(self) -> str:
+        """Return the kind of its timeout."""
+        try:
+            await workflow.execute_local_activity(
+                hangs,
+                schedule_to_close_timeout=timedelta(milliseconds=100),
+                start_to_close_timeout=timedelta(minutes=5),
+            )
+        except exceptions.FailureError as error:
+            found = error if isinstance(error, TimedOut) else error.__cause__
+            assert isinstance(found, TimedOut)
+            assert found.type is not None
+            return found.type.name
+        return "it ended"
+
+
+gate = threading.Event()
+
+
+def test_a_local_activity_ends_with_the_time_of_all_its_attempts(
+    client: BlockingClient,
+) -> None:
+    async def play() -> str:
+        steered = Client.of(client)
+        async with Worker(
+            steered, task_queue="q", workflows=[Limited], activities=[hangs]
+        ):
+            handle = await steered.start_workflow(Limited.run, id="w", task_queue="q")
+            try:
+                kind: str = await handle.result(rpc_timeout=SOON)
+            finally:
+                gate.set()
+            return kind
+
+    gate.clear()
+    assert asyncio.run(play()) == "SCHEDULE_TO_CLOSE"

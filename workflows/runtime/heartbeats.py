@@ -140,7 +140,10 @@ class Hearts:
             self._wake.wait(self._rest_s())
             self._wake.clear()
             for heart in self._beating():
-                heart.beat(boot_ns())
+                try:
+                    heart.beat(boot_ns())
+                except Exception:  # or all others would seem to have stopped
+                    logger.exception("heartbeat_broken")
 
     def _beating(self) -> list[Heart]:
         with self._lock:

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from workflows.engine.activation import (
@@ -141,13 +142,22 @@ class LocalRunner:
     ) -> Outcome:
         job = self._job(command, attempt, scheduled_at, now)
         lease = Lease(job, ends_ns=2**63, granted_ns=boot_ns())
-        limit = command.start_to_close_ms or command.schedule_to_close_ms
-        if limit is None:
+        limits: list[tuple[int, TimeoutKind]] = []
+        if command.schedule_to_close_ms:  # of all attempts: what is left of it
+            left = scheduled_at + command.schedule_to_close_ms - now
+            limits.append((max(left, 0), "SCHEDULE_TO_CLOSE"))
+        if command.start_to_close_ms:
+            limits.append((command.start_to_close_ms, "START_TO_CLOSE"))
+        if not limits:
             return run_attempt(self._host, self._task(command), lease, local=True)
-        return self._limited(command, lease, limit)
+        return self._limited(command, lease, *min(limits, key=itemgetter(0)))
 
     def _limited(
-        self, command: ScheduleLocalActivity, lease: Lease, limit_ms: int
+        self,
+        command: ScheduleLocalActivity,
+        lease: Lease,
+        limit_ms: int,
+        kind: TimeoutKind,
     ) -> Outcome:
         """Run it with a time limit; a function that goes on then is left alone."""
         done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -159,8 +169,6 @@ class LocalRunner:
         try:
             return done.get(timeout=limit_ms / 1000)
         except queue.Empty:
-            each = command.start_to_close_ms is not None
-            kind: TimeoutKind = "START_TO_CLOSE" if each else "SCHEDULE_TO_CLOSE"
             return Failing(failure=dict(timeout_failure(kind)))
 
     def _resolve(

@@ -203,6 +203,11 @@ def _round(
     sent = boot_ns()
     try:
         answer = host.store.exchange([commit])
+    except InvalidArgumentError as error:  # the code asked for what no store can keep
+        slot.drop()
+        # Without the replay: it counts the events that were not written.
+        failed = _fail(host, loaded, None, fence, error, at=at, attempt=job.attempt)
+        return failed, None
     except BaseException:
         slot.drop()
         raise
