@@ -59,11 +59,11 @@ def family(pid: int) -> list[int]:
     """Return a process and all its descendants."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{parent}/task").glob("*/children"):
                 found += [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
+        except OSError:  # it ended meanwhile
+            continue
     return found
 
 

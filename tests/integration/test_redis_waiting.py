@@ -143,17 +143,19 @@ def test_a_freed_place_of_a_full_queue_wakes(store: RedisStore) -> None:
     assert waits(store)
 
 
-def test_wake_lists_hold_one_token_and_do_not_stay(
-    store: RedisStore, valkey: ValkeyServer
-) -> None:
+def test_wake_lists_hold_one_token_and_do_not_stay(valkey: ValkeyServer) -> None:
+    store = open_redis(valkey.unix_url, namespace="wake-lists")  # others share it
     for n in range(50):
         add(store, f"job-{n}")
     store.wake()
-    lists = [key for key, kind in keys(valkey).items() if kind == b"list"]
+    own = keys(valkey, "{wake-lists}*")
+    lists = [key for key, kind in own.items() if kind == b"list"]
     assert len(lists) == 1
     with valkey.client() as client:
         assert client.llen(lists[0]) == 1
         assert 0 < client.pttl(lists[0]) <= 10_000
+    store.wipe()
+    store.close()
 
 
 def test_a_wait_on_a_server_that_goes_away_is_an_error(tmp_path: object) -> None:
