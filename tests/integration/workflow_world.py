@@ -155,8 +155,9 @@ class Life:
         loop: asyncio.AbstractEventLoop,
         mode: Mode,
         registry: Registry | None = None,
+        queue: str = QUEUE,
     ) -> None:
-        self._store = store
+        self._store, self._queue = store, queue
         registry = registry or ALL
         self._worker = make_worker(
             WorkerParts(
@@ -168,7 +169,7 @@ class Life:
                 cached=mode.cached,
                 loop=loop,
                 options=WorkerOptions(
-                    task_queue=QUEUE,
+                    task_queue=queue,
                     workflow_types=tuple(registry.workflows),
                     activities=registry.activities,
                     lease_ms=LEASE_MS,
@@ -180,7 +181,7 @@ class Life:
         process = self._worker._process
         self._pools = list(process.pools)
         self._types = tuple(
-            each for pool in self._pools for each in pool._options.types.get(QUEUE, ())
+            each for pool in self._pools for each in pool._options.types.get(queue, ())
         )
         self.granted: deque[LeasedJob] = deque()
 
@@ -190,7 +191,7 @@ class Life:
             claim = Claim(
                 id=new_id(),
                 owner="life",
-                queues=(QueueClaim(QUEUE, self._types, 2),),
+                queues=(QueueClaim(self._queue, self._types, 2),),
                 slots=2,
                 lease_ms=LEASE_MS,
             )

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from workflows.marketplace.backoffice import OpsTask, OrderEvent, OutboxJob
@@ -27,7 +28,16 @@ TRIES = 5
 LOST_RACE = "lost_race"
 RELAY_BATCH = 500
 MESSAGE_QUEUE = "whatsapp-message-send"
+LIFECYCLE_QUEUE = "order-lifecycle"
+LIFECYCLE = "workflow:order-lifecycle"  # as an actor
 RELAYED_JOBS_KEPT = timedelta(days=7)
+
+
+class Timers(StrEnum):
+    """What acts when the time of an order has come; the sweeps act after either."""
+
+    JOBS = "jobs"  # each transition asks for a delayed job
+    WORKFLOW = "workflow"  # one durable workflow per order has the timers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,12 @@ class Change:
     new_id: Callable[[], str]
     terms: Terms
     actor: str
+    timers: Timers = Timers.JOBS
+    noted: set[str] = field(default_factory=set)  # orders that this changed
 
     def note(self, order_id: str, type: str, **data: Any) -> None:
         """Write a line of an order's history."""
+        self.noted.add(order_id)
         self.work.events.add(
             OrderEvent(
                 order_id=order_id, type=type, actor=self.actor, data=data, at=self.now
@@ -66,6 +79,24 @@ class Change:
         self.work.outbox.add(
             OutboxJob(job_id=job_id, queue=queue, payload=payload, run_at=run_at)
         )
+
+    def timer(
+        self, queue: str, job_id: str, payload: dict[str, Any], run_at: datetime
+    ) -> None:
+        """Ask for a job that acts on an order in time, unless its workflow does."""
+        if self.timers is Timers.JOBS:
+            self.later(queue, job_id, payload, run_at)
+
+    def wake_workflows(self) -> None:
+        """Tell the workflow of each order that was changed, if it was not its own act.
+
+        The first word starts it.
+        """
+        if self.timers is Timers.JOBS or self.actor == LIFECYCLE:
+            return
+        for order_id in sorted(self.noted):
+            word = f"{LIFECYCLE_QUEUE}:{order_id}:{self.new_id()}"
+            self.later(LIFECYCLE_QUEUE, word, {"orderId": order_id}, self.now)
 
     def ask_people(self, key: str, kind: str, subject: str, text: str) -> None:
         """Open a task for a person; the same key is the same task."""
@@ -94,6 +125,7 @@ class Marketplace:
     new_id: Callable[[], str]
     jobs: JobAdder
     terms: Terms = field(default_factory=Terms)
+    timers: Timers = Timers.JOBS
 
     def run(
         self,
@@ -131,8 +163,11 @@ class Marketplace:
                         new_id=self.new_id,
                         terms=self.terms,
                         actor=actor,
+                        timers=self.timers,
                     )
-                    return transition(change, *args, **kwargs)
+                    result = transition(change, *args, **kwargs)
+                    change.wake_workflows()
+                    return result
             except LostRaceError as lost:
                 log.info("again, from the start: %s", lost)
         raise TransientError(LOST_RACE, f"others were faster {TRIES} times")

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.exceptions import SettingsError
+from workflows.marketplace.change import Timers
 from workflows.marketplace.database import sqlite_url
 from workflows.marketplace.fields import Phone
 from workflows.marketplace.pair_limit import PairLimit
@@ -68,6 +69,7 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_connect_timeout_s: Annotated[float, Field(gt=0, le=10)] = 5
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
+    order_timers: Timers = Timers.WORKFLOW
     token_secret: Secret = SecretStr("demo")
     payment_ttl_min: Minutes = 30
     fulfilment_ttl_min: Minutes = 240

@@ -20,6 +20,8 @@ class Terms:
     bidding_window: timedelta = timedelta(minutes=10)
     min_bids: int = 1
     confirm_window: timedelta = timedelta(minutes=15)
+    delivery_within: timedelta = timedelta(hours=72)
+    collect_after: timedelta = timedelta(days=60)  # after an invoice was due
     change_of_mind: timedelta = timedelta(seconds=60)
     ingest_grace: timedelta = INGEST_GRACE
     sweep_lag: timedelta = timedelta(seconds=30)

@@ -6,6 +6,7 @@ from workflows.jobs.bidding_timeout import policy
 from workflows.jobs.sweeping import Sweep
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.order import OrderStatus
+from workflows.marketplace.transitions.fallback import failed_attempt
 from workflows.marketplace.transitions.offers import FALLBACK_QUEUE
 
 EXPIRY_QUEUE = "order-expiry"
@@ -52,22 +53,12 @@ def _search_again(change: Change, order_id: str) -> object:
         text = f"The search for a supplier of order {order_id} has stopped."
         change.ask_people(f"stuck:{order_id}", "look", f"order:{order_id}", text)
         return Noop("given_up")
-    offers = change.work.confirmations.of_order(order_id)
-    attempt = offers[0].attempt_no if offers else 0
-    payload = {
-        "orderId": order_id,
-        "failedAttemptNo": attempt,
-        "reason": _reason(offers[0].reason) if offers else "no_bids",
-    }
+    attempt, reason = failed_attempt(change, order_id)
+    payload = {"orderId": order_id, "failedAttemptNo": attempt, "reason": reason}
     change.note(order_id, SWEPT, attempt=attempt)
     job_id = f"{FALLBACK_QUEUE}:{order_id}:{attempt}:sweep{sweeps + 1}"
     change.later(FALLBACK_QUEUE, job_id, payload, change.now)
     return attempt
-
-
-def _reason(ended: str | None) -> str:
-    known = {"timed_out", "withdrawn", "unreachable"}
-    return ended if ended in known else "rejected"
 
 
 def _leave(_change: Change, _order_id: str) -> None:

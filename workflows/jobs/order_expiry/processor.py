@@ -32,6 +32,7 @@ class OrderExpirer:
 
     marketplace: Marketplace
     payments: PaymentsPort
+    actor: str = ACTOR
 
     def run(self, payload: OrderExpiry) -> dict[str, object]:
         """Expire the order if it is due; safe to repeat at any point.
@@ -42,9 +43,9 @@ class OrderExpirer:
             StoreUnavailableError: database or queue is not available.
         """
         shop = self.marketplace
-        for payment in shop.run(ACTOR, under_way, payload):
+        for payment in shop.run(self.actor, under_way, payload):
             self._look_up(payload, payment)
-        outcome = shop.run(ACTOR, expire, payload.order_id, payload.expiry_epoch)
+        outcome = shop.run(self.actor, expire, payload.order_id, payload.expiry_epoch)
         if isinstance(outcome, Expired):
             return {
                 "orderId": payload.order_id,
@@ -60,7 +61,7 @@ class OrderExpirer:
     def _look_up(self, payload: OrderExpiry, payment: Payment) -> None:
         found = self.payments.lookup(payment.provider, payment.provider_ref)
         if found is None or found.state in OPEN_WITH_PROVIDER:
-            if self.marketplace.run(ACTOR, defer_once, payload):
+            if self.marketplace.run(self.actor, defer_once, payload):
                 raise Snooze(DEFERRAL, "payment_under_way")
         elif found.state is PaymentState.CAPTURED:
             receipt = Receipt(
@@ -72,7 +73,7 @@ class OrderExpirer:
                 order_id=payment.order_id,
                 method=payment.method,
             )
-            self.marketplace.run(ACTOR, capture, receipt)
+            self.marketplace.run(self.actor, capture, receipt)
 
 
 def under_way(change: Change, payload: OrderExpiry) -> list[Payment]:

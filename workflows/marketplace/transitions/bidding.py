@@ -43,7 +43,7 @@ def open_round(change: Change, order: Order) -> Round:
         invited = Invitation(round_id=opened.id, supplier_id=supplier.id)
         change.work.invitations.add(invited)
         notices.invite(change, supplier, order, opened.id, opened.closes_at)
-    change.later(
+    change.timer(
         TIMEOUT_QUEUE,
         f"{TIMEOUT_QUEUE}:{opened.id}",
         {"roundId": opened.id, "source": "timer"},

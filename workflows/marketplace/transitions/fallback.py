@@ -54,6 +54,16 @@ def fall_back(
     return offer_next(change, order, OfferSource.FALLBACK)
 
 
+def failed_attempt(change: Change, order_id: str) -> tuple[int, str]:
+    """Return what a search goes on from: the number of the last offer, and its end."""
+    offers = change.work.confirmations.of_order(order_id)
+    if not offers:
+        return 0, "no_bids"
+    ended = offers[0].reason or ""
+    known = BLAMED | {"unreachable"}
+    return offers[0].attempt_no, ended if ended in known else "rejected"
+
+
 def offer_next(
     change: Change, order: Order, source: OfferSource
 ) -> Confirmation | Exhausted:

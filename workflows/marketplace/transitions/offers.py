@@ -58,7 +58,7 @@ def offer(
         raise PermanentError(INVARIANT, msg)
     save_order(change, order, replace(order, status=OrderStatus.AWAITING_CONFIRMATION))
     notices.request(change, order, made)
-    change.later(
+    change.timer(
         TIMEOUT_QUEUE,
         f"{TIMEOUT_QUEUE}:{made.id}",
         {"confirmationId": made.id, "source": "timer"},
@@ -234,13 +234,13 @@ def ask_fallback(
     if supplier_id is not None:
         payload["failedSupplierId"] = supplier_id
     job_id = f"{FALLBACK_QUEUE}:{order_id}:{attempt_no}"
-    change.later(FALLBACK_QUEUE, job_id, payload, change.now)
+    change.timer(FALLBACK_QUEUE, job_id, payload, change.now)
 
 
 def set_deadline_timer(change: Change, order: Order) -> None:
     """Have `order-expiry` run at an order's deadline, fenced by its epoch."""
     if order.expires_at is not None:
-        change.later(
+        change.timer(
             "order-expiry",
             f"order-expiry:{order.id}:{order.expiry_epoch}",
             {"orderId": order.id, "expiryEpoch": order.expiry_epoch},
