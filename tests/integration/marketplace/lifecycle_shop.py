@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from tests.integration.marketplace.conftest import Deliveries
 from tests.integration.marketplace.shop import Shop
 from tests.integration.marketplace.story import ORDER
 from tests.integration.workflow_world import Life, Mode
-from workflows.client import BlockingClient, WorkflowService
+from workflows.client import BlockingClient, BlockingWorkflowHandle, WorkflowService
 from workflows.jobs.order_expiry.processor import OrderExpirer
 from workflows.jobs.order_lifecycle.activities import OrderActivities
 from workflows.jobs.order_lifecycle.waking import wake, workflow_id
@@ -79,13 +80,20 @@ class LifecycleShop(Shop):
 
     def ask(self, query: str, order_id: str = ORDER) -> Any:
         """Query the order's workflow while its worker works."""
-        handle = self.client.get_workflow_handle(workflow_id(order_id))
-        return handle.query(query)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(self.handle(order_id).query, query)
+            while not answer.done():
+                self.born().turn()
+            return answer.result()
+
+    def handle(self, order_id: str = ORDER) -> BlockingWorkflowHandle[Any, Any]:
+        """Return a handle of the newest run of the order's workflow."""
+        return self.client.get_workflow_handle(workflow_id(order_id))
 
     def events(self, order_id: str = ORDER) -> list[str]:
         """Return the types of the events of the newest run."""
-        handle = self.client.get_workflow_handle(workflow_id(order_id))
-        return [event.event_type for event in handle.fetch_history().events]
+        found = self.handle(order_id).fetch_history().events
+        return [event.event_type for event in found]
 
 
 def open_shop(
