@@ -9,7 +9,7 @@ _mutant = partial(Mutant, "redis")
 MUTANTS = [
     _mutant(
         "length of the history not checked",
-        "runs_commit",
+        "runs_commit_fences",
         "scripts/lib/commit.lua",
         "if not runs.is_open(run) or call('LLEN', prefix .. 'events:' .. run.id)"
         " ~= c.length\n    or c.at",
@@ -17,7 +17,7 @@ MUTANTS = [
     ),
     _mutant(
         "commit may be older than the last",
-        "runs_commit",
+        "runs_commit_fences",
         "scripts/lib/commit.lua",
         "    or c.at < tonumber(run.last) or c.at > now\n",
         "    or c.at > now\n",
@@ -38,21 +38,21 @@ MUTANTS = [
     ),
     _mutant(
         "repeated commit forgotten",
-        "runs_commit",
+        "runs_commit_fences",
         "scripts/lib/task.lua",
         "  remember_done(job.token, job.id)\n",
         "",
     ),
     _mutant(
         "chain beside a task",
-        "runs_commit",
+        "runs_inline",
         "scripts/lib/commit.lua",
         "    and not c.retry and not runs.has_task(run)\n",
         "    and not c.retry\n",
     ),
     _mutant(
         "inline lease beyond concurrency",
-        "runs_commit",
+        "runs_inline",
         "scripts/lib/commit.lua",
         "  if room_in(queue, limits, now) < 1 then\n    return\n  end\n",
         "",
@@ -143,14 +143,14 @@ MUTANTS = [
     ),
     _mutant(
         "lost activity taken back",
-        "runs_activities",
+        "runs_activity_deadlines",
         "scripts/sweep.lua",
         "  if job.kind == 'a' then -- whoever swept settles it\n",
         "  if false then\n",
     ),
     _mutant(
         "detached activity keeps its place",
-        "runs_activities",
+        "runs_activity_elsewhere",
         "scripts/lib/owned.lua",
         "  call('HINCRBY', queue_key(job.queue), 'exempt', 1)\n",
         "",

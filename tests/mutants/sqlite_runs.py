@@ -23,7 +23,7 @@ MUTANTS = [
     ),
     _mutant(
         "fence of commits dropped",
-        "runs_commit",
+        "runs_commit_fences",
         "settling.py",
         "if job is None or job.token != settlement.token:",
         "if job is None or (\n"
@@ -32,14 +32,14 @@ MUTANTS = [
     ),
     _mutant(
         "length of the history not checked",
-        "runs_commit",
+        "runs_commit_fences",
         "committing.py",
         "if not run.open or run.length != asked.length:",
         "if not run.open:",
     ),
     _mutant(
         "commit may be older than the last",
-        "runs_commit",
+        "runs_commit_fences",
         "committing.py",
         "if not run.last_at <= asked.at <= tx.now:",
         "if not asked.at <= tx.now:",
@@ -60,7 +60,7 @@ MUTANTS = [
     ),
     _mutant(
         "repeated commit forgotten",
-        "runs_commit",
+        "runs_commit_fences",
         "tasks.py",
         "    remember_settled(tx, [(held.id, held.token)])\n",
         "",
@@ -74,14 +74,14 @@ MUTANTS = [
     ),
     _mutant(
         "chain beside a task",
-        "runs_commit",
+        "runs_inline",
         "committing.py",
         "return chains and find_task(tx, run) is None",
         "return chains",
     ),
     _mutant(
         "inline lease beyond concurrency",
-        "runs_commit",
+        "runs_inline",
         "inlining.py",
         "return queue if queue.room(tx.now, taken) >= 1 else None",
         "return queue",
@@ -193,14 +193,14 @@ MUTANTS = [
     ),
     _mutant(
         "lost activity taken back",
-        "runs_activities",
+        "runs_activity_deadlines",
         "leases.py",
         "    if held.kind == ACTIVITY:\n",
         "    if False:\n",
     ),
     _mutant(
         "detached activity keeps its place",
-        "runs_activities",
+        "runs_activity_elsewhere",
         "activities.py",
         "    tx.exempt(held.queue, 1)\n",
         "",
