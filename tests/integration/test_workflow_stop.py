@@ -97,6 +97,8 @@ def stopped(
                 result: int = await handle.result(rpc_timeout=timedelta(seconds=20))
             except WorkflowFailureError as error:
                 return error.cause
+            finally:
+                gate.set()  # or the loop waits for the thread at its end
             return result
 
     ended = asyncio.run(play())
