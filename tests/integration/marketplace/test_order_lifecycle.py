@@ -22,6 +22,8 @@ from workflows import workflow
 from workflows.client import WorkflowExecutionStatus, WorkflowHistory
 from workflows.jobs.bidding_timeout.payload import BiddingTimeout
 from workflows.jobs.bidding_timeout.processor import close_rounds
+from workflows.jobs.order_lifecycle.activities import OrderActivities
+from workflows.jobs.order_lifecycle.steps import Seen
 from workflows.jobs.order_lifecycle.workflow import (
     LONG_HISTORY,
     WORKFLOW,
@@ -319,6 +321,27 @@ def test_a_reinstated_order_has_a_workflow_again(market: LifecycleShop) -> None:
     market.run_for(0)
     assert closed_as(market) is WorkflowExecutionStatus.RUNNING
     assert market.ask("status") == "bidding"
+
+
+def test_an_order_that_is_reinstated_during_the_last_look_keeps_its_workflow(
+    market: LifecycleShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = OrderActivities._run
+    over: list[str] = []
+
+    def pay_behind(self: OrderActivities, *args: Any, **named: Any) -> Any:
+        seen = run(self, *args, **named)
+        if isinstance(seen, Seen) and seen.over and not over:
+            over.append(seen.status)
+            story.pay(market, paid_at=at("10:29:30"))
+        return seen
+
+    monkeypatch.setattr(OrderActivities, "_run", pay_behind)
+    story.place(market)
+    go(market, "10:41")
+    assert over == ["expired"]
+    assert closed_as(market) is WorkflowExecutionStatus.RUNNING
+    assert market.ask("status") == "awaiting_confirmation"  # it is on its way again
 
 
 def test_a_long_history_is_continued_with_its_timeline(market: LifecycleShop) -> None:

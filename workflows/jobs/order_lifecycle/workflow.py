@@ -70,7 +70,9 @@ class OrderLifecycle:
 
     async def _live(self) -> str:
         done: Step | None = None
-        while not (seen := await self._look()).over:
+        while not (seen := await self._look()).over or self._changed:
+            if seen.over:  # but something has changed since: it may be reinstated
+                continue
             if workflow.info().get_current_history_length() > LONG_HISTORY:
                 workflow.continue_as_new(args=[self._order_id, self._timeline])
             pause = PAUSE if seen.step == done else timedelta(0)
