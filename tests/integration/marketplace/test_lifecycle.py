@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 
@@ -313,7 +314,17 @@ def test_the_same_payment_is_captured_once(market: Shop) -> None:
     assert ledger(market, Account.ESEWA) == TOTAL
 
 
-def test_another_amount_than_announced_is_refused(market: Shop) -> None:
+@pytest.mark.parametrize(
+    ("what", "other", "code"),
+    [
+        ("amount_paisa", TOTAL // 100, "amount_differs"),
+        ("customer_id", "cus_2", "customer_differs"),
+        ("order_id", "second", "order_differs"),
+    ],
+)
+def test_money_that_is_not_what_was_announced_is_refused_and_not_recorded(
+    market: Shop, what: str, other: Any, code: str
+) -> None:
     story.place(market)
     begun = Receipt(
         provider="esewa",
@@ -324,9 +335,11 @@ def test_another_amount_than_announced_is_refused(market: Shop) -> None:
         order_id=ORDER,
     )
     market.market.run("api", payments.initiate, begun)
-    with pytest.raises(NonRetryableError, match="amount_differs"):
-        story.pay(market, TOTAL // 100)
+    told = replace(begun, **{what: other})
+    with pytest.raises(NonRetryableError, match=code):
+        market.market.run("api", payments.capture, told)
     assert story.the_order(market).paid_paisa == 0
+    assert ledger(market, Account.ESEWA) == 0
 
 
 def test_a_refund_empties_the_advance_and_closes_the_matter(market: Shop) -> None:

@@ -56,14 +56,14 @@ def capture(change: Change, receipt: Receipt) -> Payment | Noop:
     order is due for refund; money for no order pays the oldest invoices.
 
     Raises:
-        PermanentError: no such order, or another amount than told before.
+        PermanentError: no such order, or not the amount, customer or order that was
+            told before; nothing is recorded.
     """
     known = change.work.payments.by_ref(receipt.provider, receipt.provider_ref)
     if known is not None and known.status not in OPEN_WITH_PROVIDER:
         return Noop("already_captured")
-    if known is not None and known.amount_paisa != receipt.amount_paisa:
-        code = "amount_differs"
-        raise PermanentError(code, f"{known.id}: {known.amount_paisa} was announced")
+    if known is not None:
+        _check_announced(known, receipt)
     payment = replace(
         known or _payment(change, receipt),
         status=PaymentState.CAPTURED,
@@ -178,6 +178,19 @@ def refund(change: Change, payment_id: str) -> Payment | Noop:
         refunded = replace(order, payment_status=PaymentStatus.REFUNDED)
         save_order(change, order, refunded)
     return back
+
+
+def _check_announced(known: Payment, receipt: Receipt) -> None:
+    """Refuse money that is not what was announced under its reference."""
+    if known.amount_paisa != receipt.amount_paisa:
+        code = "amount_differs"
+        raise PermanentError(code, f"{known.id}: {known.amount_paisa} was announced")
+    if known.customer_id != receipt.customer_id:
+        code = "customer_differs"
+        raise PermanentError(code, f"{known.id} was announced by {known.customer_id}")
+    if receipt.order_id not in {None, known.order_id}:
+        code = "order_differs"
+        raise PermanentError(code, f"{known.id} was announced for {known.order_id}")
 
 
 def _payment(change: Change, receipt: Receipt) -> Payment:
