@@ -8,7 +8,7 @@ import msgspec
 from workflows.engine.activation import Query
 from workflows.exceptions import PayloadError
 from workflows.runtime.codec import SyncConverter
-from workflows.runtime.workflow_tasks import WorkflowHost, new_replay
+from workflows.runtime.workflow_tasks import WorkflowHost, load, new_replay
 from workflows.store import (
     Complete,
     LeasedJob,
@@ -54,14 +54,10 @@ def answer(host: WorkflowHost, job: LeasedJob) -> Settlement:
     """Return the settlement of a query: its answer, or later if it must wait."""
     task = QueryTask.from_json(job.payload)
     with host.cache.borrow(task.run_id) as slot:
-        start = slot.replay.length + 1 if slot.replay else 1
-        loaded = host.store.load_run(task.run_id, start=start)
+        loaded = load(host, task.run_id, slot)
         if loaded is None:
             return _settled(job, task, _failure(host.converter, "workflow not found"))
-        if loaded.run.length < start - 1:
-            slot.drop()
-            loaded = host.store.load_run(task.run_id)
-        if loaded is None or _must_wait(loaded, task):
+        if _must_wait(loaded, task):
             return Retry(
                 job_id=job.id, token=job.token, delay_ms=LOOK_AGAIN_MS, spend=False
             )

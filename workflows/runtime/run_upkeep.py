@@ -5,6 +5,7 @@ Each act is fenced in the store, so any number of processes may do it at once.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from workflows.engine.close import close_timed_out
@@ -15,7 +16,6 @@ from workflows.store import (
     Close,
     Overdue,
     RunRecord,
-    RunRef,
     Settlement,
     Store,
     Swept,
@@ -55,27 +55,20 @@ class RunUpkeep:
 
     def _end(self, one: Overdue, now: int) -> Settlement | None:
         if one.run is not None:
-            self._time_out(one.run, now)
+            self._time_out(one.run)
         if one.activity is not None:
             return overdue_settlement(one.activity, one.token, now=now)
         return None
 
-    def _time_out(self, run: RunRecord, now: int) -> None:
+    def _time_out(self, run: RunRecord) -> None:
         closing, new_run_id = closing_run(self._store, run), self._new_run_id()
 
         def make(found: RunRecord) -> Close:
-            closed = close_timed_out(closing, at=now, new_run_id=new_run_id)
-            return close_outside(self._store, found, closed)
+            end = partial(close_timed_out, closing, new_run_id=new_run_id)
+            return close_outside(self._store, found, lambda at: end(at=at))
 
-        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
-        key = f"deadline:{run.run_id}"
         try:
-            close_open(
-                run,
-                make,
-                lambda close: self._store.close_run(ref, close, request_id=key),
-                lambda: self._store.get_run(ref),
-            )
+            close_open(self._store, run, make, f"deadline:{run.run_id}")
         except (NotFoundError, ConflictError):
             return  # somebody else was faster
         logger.info("run_closed run_id=%s status=timed_out", run.run_id)

@@ -26,21 +26,22 @@ def closing_run(store: Store, run: RunRecord) -> ClosingRun:
     )
 
 
-def close_outside(store: Store, run: RunRecord, closed: Closing) -> Close:
+def close_outside(store: Store, run: RunRecord, end: Callable[[int], Closing]) -> Close:
     """Return a close for the store, with the job for the run's open children.
 
     That is written always: until the close a task of the run may start children. What
     lies in the inbox comes into the history before; the close is for this state only.
+    `end` makes it at a store time (ms).
     """
+    loaded = store.load_run(run.run_id, start=NO_EVENT)
     made = close_record(
-        closed,
+        end(loaded.now if loaded else store.now()),
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         parent=run.parent,
         children=True,
         parent_close_policy=close_policy(run.info),
     )
-    loaded = store.load_run(run.run_id, start=NO_EVENT)
     if loaded is None:
         return made
     length = loaded.run.length
@@ -53,27 +54,25 @@ def close_outside(store: Store, run: RunRecord, closed: Closing) -> Close:
 
 
 def close_open(
-    run: RunRecord,
-    make: Callable[[RunRecord], Close],
-    close: Callable[[Close], str],
-    read: Callable[[], RunRecord | None],
+    store: Store, run: RunRecord, make: Callable[[RunRecord], Close], request_id: str
 ) -> str:
-    """Make a close and write it; again, if the run went on in between.
+    """Make a close and write it; again, if the run went on in between. Repeatable.
 
     The last time it is closed however it is: what came in then is not in its history.
 
     Raises:
         NotFoundError, ConflictError: it is gone, or closed.
     """
+    ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
     for _ in range(TRIES):
         try:
-            return close(make(run))
+            return store.close_run(ref, make(run), request_id=request_id)
         except ConflictError:
-            found = read()
+            found = store.get_run(ref)
             if found is None or found.status is not RunStatus.RUNNING:
                 raise
             run = found
-    return close(replace(make(run), seen=None))
+    return store.close_run(ref, replace(make(run), seen=None), request_id=request_id)
 
 
 def termination(
@@ -85,14 +84,14 @@ def termination(
     identity: str = "",
 ) -> Close:
     """Return the close of a run that is terminated now."""
-    closed = close_terminated(
-        closing_run(store, run),
-        at=store.now(),
-        reason=reason,
-        details=details,
-        identity=identity,
-    )
-    return close_outside(store, run, closed)
+    closing = closing_run(store, run)
+
+    def end(at: int) -> Closing:
+        return close_terminated(
+            closing, at=at, reason=reason, details=details, identity=identity
+        )
+
+    return close_outside(store, run, end)
 
 
 def terminate(
@@ -105,10 +104,10 @@ def terminate(
         return
     try:
         close_open(
+            store,
             run,
-            lambda now: termination(store, now, reason=reason, identity=identity),
-            lambda end: store.close_run(ref, end, request_id=f"terminate:{run_id}"),
-            lambda: store.get_run(ref),
+            lambda found: termination(store, found, reason=reason, identity=identity),
+            f"terminate:{run_id}",
         )
     except (NotFoundError, ConflictError):
         return  # it closed by itself

@@ -178,7 +178,7 @@ def _round(
     host: WorkflowHost, job: LeasedJob, slot: Slot, *, inline: bool
 ) -> tuple[SettleStatus, Taken | None]:
     """Load the run and do its task once; AGAIN if news came in before a close."""
-    loaded = _load(host, job.run_id, slot)
+    loaded = load(host, job.run_id, slot)
     if loaded is None or loaded.run.status is not RunStatus.RUNNING:
         slot.drop()
         return SettleStatus.LOST, None
@@ -215,7 +215,7 @@ def _round(
     return answer.statuses[0], taken
 
 
-def _load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
+def load(host: WorkflowHost, run_id: str, slot: Slot) -> LoadedRun | None:
     """Load what the cached instance does not know yet, or everything."""
     start = slot.replay.length + 1 if slot.replay else 1
     loaded = host.store.load_run(run_id, start=start)

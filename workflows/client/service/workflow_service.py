@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from typing import Any
 
 from workflows.client.service.activities import AsyncActivities
@@ -152,28 +151,20 @@ class WorkflowService:
         """
         request_id = request_id or self._new_id()
         run = find_run(self.store, ref)
-        exact = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
 
-        def write(close: Close) -> str:
-            call = partial(self.store.close_run, exact, close, request_id=request_id)
-            return send(call)
+        def make(found: RunRecord) -> Close:
+            return self._terminated(found, reason or TERMINATED, details)
 
-        return self._fixed(
-            lambda: close_open(
-                run,
-                lambda now: self._terminated(now, reason or TERMINATED, details),
-                write,
-                lambda: self.store.get_run(exact),
-            )
-        )
+        return self._fixed(lambda: close_open(self.store, run, make, request_id))
 
     def _start(self, request: StartRequest, run_id: str, request_id: str) -> Started:
         """Start; again, if the run to replace made room for another meanwhile."""
-        for tried in count():
+        tries = 0
+        while True:
             terminate, replaces = None, None
             if request.conflict_word == "terminate_existing":
                 terminate, replaces = self._replaced(request.workflow_id, run_id)
-                if tried >= TRIES:  # a run that never stands still ends as it is
+                if tries >= TRIES:  # a run that never stands still ends as it is
                     terminate = replace(terminate, seen=None)
             start = start_run(
                 request,
@@ -187,17 +178,17 @@ class WorkflowService:
             try:
                 return send(partial(self.store.start_run, start, request_id=request_id))
             except ConflictError:
-                continue
-        raise AssertionError  # count() has no end
+                tries += 1
 
     def _send(self, ref: RunRef, said: InboxEntry, request_id: str) -> str:
-        call = partial(self.store.send_to_run, ref, said, request_id=request_id)
-        return self._fixed(lambda: send(call), ref)
+        return self._fixed(
+            lambda: self.store.send_to_run(ref, said, request_id=request_id), ref
+        )
 
     def _fixed(self, call: Callable[[], str], ref: RunRef | None = None) -> str:
-        """Call, and say in one way what is not there."""
+        """Send, and say in one way what is not there."""
         try:
-            return call()
+            return send(call)
         except ConflictError as error:
             raise ConflictError(CLOSED) from error
         except NotFoundError as error:
