@@ -98,6 +98,31 @@ def attempts(call: Call) -> Reply:
     return Reply(data=schemas.Attempts(job_id=record.id, attempts=runs))
 
 
+def amend(call: Call) -> Reply:
+    """Change the payload or the priority of a pending job or a dead letter."""
+    change = call.read(schemas.AmendJob)
+    if change.data is None and change.priority is None:
+        raise invalid_body([Fault("", "one_of", "give data, priority or both")])
+    try:
+        record = call.client.amend(
+            call.ids["jobId"], payload=change.data, priority=change.priority
+        )
+    except InvalidJobsError as error:
+        faults = [
+            replace(fault, path=fault.path.replace("/payload", "/data", 1))
+            for fault in error.faults
+        ]
+        raise invalid_body(faults) from None
+    return Reply(data=views.job_detail(record))
+
+
+def log(call: Call) -> Reply:
+    """Read what a job has logged."""
+    job_id = call.ids["jobId"]
+    page = call.client.log(job_id, after=call.query["after"], limit=call.query["limit"])
+    return Reply(data=views.job_log(job_id, page))
+
+
 def cancel(call: Call) -> Reply:
     """Cancel a pending job, or ask the worker of an active one."""
     job_id = call.ids["jobId"]

@@ -121,6 +121,7 @@ class JobSummary(View):
     cancel_requested: bool
     dedup_id: str | None
     result: Json
+    progress: Json
     reason: DeadReason | None
     failed_reason: str | None
     dead_retries: int
@@ -128,8 +129,10 @@ class JobSummary(View):
 
 
 class JobDetail(JobSummary):
-    """A job with its attempts."""
+    """A job with its attempts; `logged`: how many lines it has said since ever."""
 
+    checkpoint: Json
+    logged: int
     attempts: list[AttemptView]
 
 
@@ -147,6 +150,29 @@ class Attempts(View):
 
     job_id: str
     attempts: list[AttemptView]
+
+
+class AmendJob(Body):
+    """What to change; what is missing stays."""
+
+    data: Json = None
+    priority: Annotated[int, Field(ge=0, le=MAX_PRIORITY)] | None = None
+
+
+class LogLineView(View):
+    """The n-th line that a job has said."""
+
+    n: int
+    at: TimeOut
+    text: str
+
+
+class JobLog(View):
+    """Lines of a job's log, oldest first; `more`: others follow the last of them."""
+
+    job_id: str
+    lines: list[LogLineView]
+    more: bool
 
 
 class JobStateView(View):

@@ -50,6 +50,27 @@ MUTANTS = [
         "'releases', 'expires'",
     ),
     _mutant(
+        "reports without a fence",
+        "reports",
+        "scripts/report.lua",
+        "elseif state ~= 'active' or held ~= token or kind then",
+        "elseif state ~= 'active' or kind then",
+    ),
+    _mutant(
+        "log outlives its job",
+        "reports",
+        "scripts/lib/leave.lua",
+        "call('DEL', key, prefix .. 'log:' .. id)",
+        "call('DEL', key)",
+    ),
+    _mutant(
+        "amended priority not in the order",
+        "operators",
+        "scripts/amend.lua",
+        "    zadd(pending_key(queue, type, stalls), priority, place .. id)\n",
+        "",
+    ),
+    _mutant(
         "completed counted twice",
         "counts",
         "scripts/lib/settle.lua",

@@ -240,4 +240,18 @@ MUTANTS = [
         "dedup_id = NULL, expires_at",
         "expires_at",
     ),
+    _mutant(
+        "reports without a fence",
+        "reports",
+        "reporting.py",
+        "WHERE id = ? AND token = ? AND kind IS NULL",
+        "WHERE id = ? AND coalesce(token, ?) IS NOT NULL",
+    ),
+    _mutant(
+        "log never shortened",
+        "reports",
+        "reporting.py",
+        "        tx.execute(_SHORTEN, (n, logged - MAX_LOG))\n",
+        "",
+    ),
 ]

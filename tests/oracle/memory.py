@@ -14,6 +14,7 @@ from workflows.store import (
     EnqueueStatus,
     InboxItem,
     JobKind,
+    LogLine,
     NewJob,
     NewRun,
     NewTimer,
@@ -68,6 +69,9 @@ class Job:
     failure: bytes = b""
     reason: DeadReason | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    progress: bytes = b""
+    checkpoint: bytes = b""
+    log: list[LogLine] = field(default_factory=list)
     beat_at: int | None = None
     details: bytes = b""
 

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from workflows.engine.states import DeadReason, JobState
-from workflows.store import NewJob, QueueLimits, Schedule, Value, WorkerInfo
+from workflows.store import (
+    NewJob,
+    QueueLimits,
+    Report,
+    Schedule,
+    Value,
+    WorkerInfo,
+)
 
 INTERVAL_MS = 1000  # of sweep and of bury_unknown
 GRACE_MS = 2500
@@ -57,6 +64,14 @@ limits = st.one_of(
     ),
 )
 
+reports = st.builds(
+    Report,
+    progress=st.one_of(st.none(), small),
+    checkpoint=st.one_of(st.none(), small),
+    payload=st.one_of(st.none(), st.none(), small),
+    lines=st.lists(st.sampled_from(["", "one", "zwölf"]), max_size=3).map(tuple),
+)
+changes = st.fixed_dictionaries({}, optional={"payload": small, "priority": priorities})
 values = st.builds(Value, key=keys, value=small, ttl_ms=times_to_live)
 
 workers = st.builds(

@@ -28,6 +28,7 @@ from workflows.store import (
     Enqueued,
     JobPage,
     JobRecord,
+    LogPage,
     Minute,
     NewJob,
     QueueInfo,
@@ -208,6 +209,32 @@ class JobClient:
         """Give a pending job a new due time. NotFoundError, ConflictError."""
         return self.store.reschedule(job_id, delay_ms=delay_ms, run_at=run_at)
 
+    def amend(
+        self, job_id: str, *, payload: Any = None, priority: int | None = None
+    ) -> JobRecord:
+        """Change payload or priority of a pending job or a dead letter; return it.
+
+        Raises:
+            InvalidJobsError: the payload does not fit the job's type.
+            NotFoundError, ConflictError: see `Store.amend`.
+        """
+        data = None
+        if payload is not None:
+            job_type = self.types.get(self.get_job(job_id).type)
+            if job_type is None:
+                text = "no job type of this name is registered"
+                raise InvalidJobsError([Fault("/type", "unknown_type", text)])
+            encoded, faults = encode_payload(job_type, payload, "/payload")
+            if faults:
+                raise InvalidJobsError(faults)
+            data = job_type.converter.seal(encoded)
+        self.store.amend(job_id, payload=data, priority=priority)
+        return self.get_job(job_id)
+
+    def log(self, job_id: str, *, after: int = 0, limit: int = MAX_STEP) -> LogPage:
+        """Return lines that a job has said; see `Store.list_log`. NotFoundError."""
+        return self.store.list_log(job_id, after=after, limit=limit)
+
     # -- queues --
 
     def queue_name(self, name: str) -> str:
@@ -263,6 +290,11 @@ class JobClient:
         return in_steps(
             limit, lambda n: self.store.drain(name, delayed=delayed, limit=n)
         )
+
+    def promote_all(self, queue: str, *, limit: int) -> Step:
+        """Make up to `limit` delayed jobs waiting, first due first. NotFoundError."""
+        name = self.queue_name(queue)
+        return in_steps(limit, lambda n: self.store.promote_all(name, limit=n))
 
     def _declared(self) -> dict[str, QueueLimits]:
         """Return the queues of the registered types, with the limits they declare."""

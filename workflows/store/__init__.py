@@ -29,6 +29,8 @@ from workflows.store.jobs import Deadlines, Enqueued, EnqueueStatus, JobKind, Ne
 from workflows.store.limits import (
     MAX_DUE,
     MAX_HISTORY,
+    MAX_LOG,
+    MAX_LOG_LINE,
     MAX_RELEASES,
     MAX_STEP,
     REQUEST_MEMORY_MS,
@@ -38,6 +40,7 @@ from workflows.store.options import StoreOptions
 from workflows.store.protocol import Store
 from workflows.store.queues import Minute, QueueInfo, QueueLimits, WorkerInfo
 from workflows.store.records import Attempt, JobPage, JobRecord, Step
+from workflows.store.reports import LogLine, LogPage, Report
 from workflows.store.runs import (
     CancelActivity,
     Close,
@@ -84,6 +87,8 @@ from workflows.store.values import KeyValues
 __all__ = [
     "MAX_DUE",
     "MAX_HISTORY",
+    "MAX_LOG",
+    "MAX_LOG_LINE",
     "MAX_RELEASES",
     "MAX_STEP",
     "REQUEST_MEMORY_MS",
@@ -115,6 +120,8 @@ __all__ = [
     "KeyValues",
     "LeasedJob",
     "LoadedRun",
+    "LogLine",
+    "LogPage",
     "Minute",
     "NewJob",
     "NewRun",
@@ -127,6 +134,7 @@ __all__ = [
     "QueueLimits",
     "Release",
     "Renewed",
+    "Report",
     "Retry",
     "Return",
     "RunPage",

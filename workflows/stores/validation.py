@@ -10,6 +10,7 @@ from collections.abc import Sequence, Sized
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
+    MAX_LOG_LINE,
     MAX_STEP,
     Bury,
     Cancel,
@@ -22,6 +23,7 @@ from workflows.store import (
     NewJob,
     QueueLimits,
     Release,
+    Report,
     Retry,
     Return,
     Schedule,
@@ -62,6 +64,24 @@ def check_renew(leases: Sequence[tuple[str, str]], lease_ms: int) -> None:
     _check_positive("lease_ms", lease_ms)
 
 
+def check_report(report: Report) -> None:
+    """Refuse too many lines, and lines that are too long or no text."""
+    _check_count("lines", report.lines)
+    for line in report.lines:
+        if "\0" in line:
+            _refuse("a log line holds NUL")
+        if _bytes_of(line) > MAX_LOG_LINE:
+            _refuse(f"a log line is at most {MAX_LOG_LINE} bytes of UTF-8")
+
+
+def _bytes_of(line: str) -> int:
+    try:
+        return len(line.encode())
+    except UnicodeEncodeError:
+        msg = "a log line has no UTF-8 form"
+        raise InvalidArgumentError(msg) from None
+
+
 def check_sweep(interval_ms: int, limit: int) -> None:
     """Refuse an empty or too large step, or an interval that nothing can keep."""
     check_limit(limit)
@@ -94,6 +114,12 @@ def check_due(delay_ms: int, run_at: int | None) -> None:
         _refuse("set delay_ms or run_at, not both")
     check_integer("delay_ms", delay_ms)
     check_integer("run_at", run_at)
+
+
+def check_amendment(priority: float | None) -> None:
+    """Refuse a priority that is none."""
+    if priority is not None:
+        _check_priority(priority)
 
 
 def check_prune(
@@ -155,6 +181,12 @@ def check_amount(amount: int) -> None:
     """Refuse to add more at once than a counter takes."""
     if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
         _refuse(f"amount is out of range: {amount}")
+
+
+def check_lines(after: int, limit: int) -> None:
+    """Refuse a step as `check_limit`, and a number that no line has."""
+    check_limit(limit)
+    _check_natural("after", after)
 
 
 def check_minute(since_minute: int) -> None:
