@@ -8,9 +8,15 @@ from api.cursors import read_cursor, write_cursor
 from api.problems import invalid_body
 from workflows.client import Fault, InvalidJobsError, JobRequest
 from workflows.engine.states import JobState
+from workflows.store import Dedup, OnDuplicate
 
 # A fault's place in a JobRequest -> in the body.
-_FIELDS = {"type": "name", "payload": "data", "run_at": "opts/runAt"}
+_FIELDS = {
+    "type": "name",
+    "payload": "data",
+    "run_at": "opts/runAt",
+    "dedup": "opts/dedup",
+}
 
 
 def _request(queue: str, job: schemas.AddJob, traceparent: str) -> JobRequest:
@@ -24,7 +30,18 @@ def _request(queue: str, job: schemas.AddJob, traceparent: str) -> JobRequest:
         run_at=job.opts.run_at,
         expires_ms=job.opts.expires_ms,
         dedup_id=job.opts.dedup_id,
+        dedup=_dedup(job.opts.dedup),
         trace=traceparent,
+    )
+
+
+def _dedup(rule: schemas.DedupRule | None) -> Dedup | None:
+    if rule is None:
+        return None
+    return Dedup(
+        ttl_ms=rule.ttl_ms,
+        extend=rule.extend,
+        on_duplicate=OnDuplicate(rule.on_duplicate),
     )
 
 

@@ -21,6 +21,18 @@ from workflows.store import MAX_STEP
 DedupId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
 
 
+class DedupRule(Body):
+    """How the job holds its `dedupId`, and what it does if another one does."""
+
+    ttl_ms: Annotated[int, Field(ge=1, le=MAX_SPAN_MS)] | None = Field(
+        None, alias="ttlMs"
+    )
+    extend: bool = False
+    on_duplicate: Literal["keep", "replace", "reschedule"] = Field(
+        "keep", alias="onDuplicate"
+    )
+
+
 class JobOptions(Body):
     """How to run the job; what is missing is the type's default."""
 
@@ -32,6 +44,7 @@ class JobOptions(Body):
         None, alias="expiresMs"
     )
     dedup_id: DedupId | None = Field(None, alias="dedupId")
+    dedup: DedupRule | None = None
 
 
 class AddJob(Body):
@@ -53,7 +66,7 @@ class AddedJob(View):
 
     job_id: str
     queue_name: str
-    status: Literal["created", "duplicate", "deduplicated"]
+    status: Literal["created", "duplicate", "deduplicated", "rescheduled"]
 
 
 class AddedJobs(View):

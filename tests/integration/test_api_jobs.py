@@ -217,3 +217,27 @@ def test_delayed_jobs_are_promoted_together(stage: Stage) -> None:
     assert stage.api.post(path).data["promoted"] == 1
     assert len(stage.claim(3)) == 3
     assert stage.api.post("/api/v1/queues/none/promote").status == 404
+
+
+def test_a_duplicate_may_replace_or_put_off_what_waits(stage: Stage) -> None:
+    def send(job_id: str, on_duplicate: str) -> str:
+        rule = {"ttlMs": 60_000, "extend": True, "onDuplicate": on_duplicate}
+        opts = {"jobId": job_id, "delayMs": 9000, "dedupId": "d", "dedup": rule}
+        body = {"name": "take_note", "data": {}, "opts": opts}
+        answer = stage.api.post(JOBS, body)
+        assert answer.data["jobId"] in {"a", "b"}
+        return str(answer.data["status"])
+
+    assert send("a", "replace") == "created"
+    assert send("b", "replace") == "created"
+    assert stage.api.get("/api/v1/jobs/a").status == 404
+    assert send("c", "reschedule") == "rescheduled"
+    assert send("c", "keep") == "deduplicated"
+    for opts, where in (
+        ({"dedup": {"ttlMs": 5}}, "/opts/dedup"),
+        ({"dedupId": "x", "dedup": {"extend": True}}, "/opts/dedup"),
+        ({"dedupId": "x", "dedup": {"onDuplicate": "run"}}, "/opts/dedup/onDuplicate"),
+    ):
+        refused = stage.api.post(JOBS, {"name": "take_note", "data": {}, "opts": opts})
+        assert refused.status == 422
+        assert refused.json["errors"][0]["path"] == where

@@ -50,6 +50,20 @@ MUTANTS = [
         "'releases', 'expires'",
     ),
     _mutant(
+        "a job that replaces begins the time anew",
+        "duplicates",
+        "scripts/lib/duplicate.lua",
+        "  if ttl and (extend or not ends) then",
+        "  if ttl then",
+    ),
+    _mutant(
+        "a replaced job keeps its dedup id",
+        "duplicates",
+        "scripts/lib/duplicate.lua",
+        "  release_dedup(id, queue, dedup)\n  forget(id, now)\n",
+        "  forget(id, now)\n",
+    ),
+    _mutant(
         "reports without a fence",
         "reports",
         "scripts/report.lua",

@@ -83,7 +83,7 @@ class JobsAgree(Program):
     more_work = most_work = work  # three times as likely as the other rules
 
     def enqueue_some(self, draw: Draw) -> None:
-        self.enqueue(draw(st.lists(some.new_jobs(), min_size=1, max_size=4)))
+        self.enqueue(draw(st.lists(some.choosy_jobs(), min_size=1, max_size=4)))
 
     def enqueue(self, jobs: list[NewJob]) -> None:
         request = self.request()

@@ -1,5 +1,6 @@
 """Small worlds, so that things collide: few ids, queues, types, times."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -7,7 +8,9 @@ from hypothesis.strategies import SearchStrategy
 
 from workflows.engine.states import DeadReason, JobState
 from workflows.store import (
+    Dedup,
     NewJob,
+    OnDuplicate,
     QueueLimits,
     Report,
     Schedule,
@@ -51,6 +54,27 @@ def new_jobs(draw: Any, ids: SearchStrategy[str] = job_ids) -> NewJob:
         dedup_id=draw(st.sampled_from([None, None, None, "d0", "d1"])),
         trace=draw(st.sampled_from(["", "00-ab-cd-01"])),
     )
+
+
+dedups = st.builds(
+    Dedup,
+    ttl_ms=st.sampled_from([None, 300, 2000]),
+    on_duplicate=st.sampled_from(OnDuplicate),
+) | st.builds(
+    Dedup,
+    ttl_ms=st.sampled_from([300, 2000]),
+    extend=st.just(True),
+    on_duplicate=st.sampled_from(OnDuplicate),
+)
+
+
+@st.composite
+def choosy_jobs(draw: Any) -> NewJob:
+    """Jobs of which some say what becomes of duplicates."""
+    job: NewJob = draw(new_jobs())
+    if job.dedup_id is None:
+        return job
+    return replace(job, dedup=draw(st.none() | dedups))
 
 
 limits = st.one_of(

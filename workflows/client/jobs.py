@@ -25,6 +25,7 @@ from workflows.exceptions import (
 from workflows.job_type import JobType, new_job, requested_id
 from workflows.store import (
     MAX_STEP,
+    Dedup,
     Enqueued,
     JobPage,
     JobRecord,
@@ -61,6 +62,7 @@ class JobRequest:
     run_at: int | None = None
     expires_ms: int | None = None
     dedup_id: str | None = None
+    dedup: Dedup | None = None
     trace: str = ""
 
 
@@ -136,6 +138,8 @@ class JobClient:
         if request.delay_ms and request.run_at is not None:
             text = "give a delay or a time, not both"
             faults.append(Fault(f"/{index}/run_at", "conflict", text))
+        if request.dedup is not None:
+            faults.extend(_dedup_faults(request, request.dedup, f"/{index}/dedup"))
         payload, found = encode_payload(job_type, request.payload, f"/{index}/payload")
         faults.extend(found)
         return payload
@@ -178,6 +182,7 @@ class JobClient:
             run_at=request.run_at,
             expires_ms=request.expires_ms,
             dedup_id=request.dedup_id,
+            dedup=request.dedup,
             trace=request.trace,
         )
 
@@ -373,6 +378,15 @@ class JobClient:
     def _minutes(self, queue: str, now: int) -> list[Minute]:
         since = now // MINUTE_MS - WINDOW_MINUTES
         return self.store.series(queue, since_minute=since)
+
+
+def _dedup_faults(request: JobRequest, dedup: Dedup, path: str) -> list[Fault]:
+    """Say what the store would refuse."""
+    if request.dedup_id is None:
+        return [Fault(path, "missing", "it needs a dedup id")]
+    if dedup.extend and dedup.ttl_ms is None:
+        return [Fault(path, "missing", "only what is held for a time can be extended")]
+    return []
 
 
 def unused_queue(name: str, limits: QueueLimits) -> QueueInfo:

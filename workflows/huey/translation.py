@@ -52,6 +52,7 @@ class Translation:
             run_at=run_at,
             expires_ms=self._expires_ms(task, job_type),
             dedup_id=getattr(task, "dedup_id", None),
+            dedup=getattr(task, "dedup", None),
             headers=message.headers_of(task, job_type),
         )
 

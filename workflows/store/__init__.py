@@ -25,7 +25,15 @@ Whoever uses the store imports from here; the modules inside are for reading.
 """
 
 from workflows.store.claims import Beat, Claim, LeasedJob, QueueClaim, Renewed, Swept
-from workflows.store.jobs import Deadlines, Enqueued, EnqueueStatus, JobKind, NewJob
+from workflows.store.jobs import (
+    Deadlines,
+    Dedup,
+    Enqueued,
+    EnqueueStatus,
+    JobKind,
+    NewJob,
+    OnDuplicate,
+)
 from workflows.store.limits import (
     MAX_DUE,
     MAX_HISTORY,
@@ -103,6 +111,7 @@ __all__ = [
     "Commit",
     "Complete",
     "Deadlines",
+    "Dedup",
     "Deliver",
     "Detach",
     "EnqueueStatus",
@@ -126,6 +135,7 @@ __all__ = [
     "NewJob",
     "NewRun",
     "NewTimer",
+    "OnDuplicate",
     "Overdue",
     "Parent",
     "PendingWork",

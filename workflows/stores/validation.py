@@ -6,6 +6,7 @@ wrong and what is accepted.
 
 import sys
 from collections.abc import Sequence, Sized
+from dataclasses import replace
 
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
@@ -17,6 +18,7 @@ from workflows.store import (
     Claim,
     Commit,
     Complete,
+    Dedup,
     Detach,
     Expire,
     JobKind,
@@ -46,7 +48,18 @@ TASK_PREFIX = task_job_id("")
 def check_enqueue(jobs: Sequence[NewJob], request_id: str) -> None:
     """Refuse jobs that are not acceptable, or too many."""
     check_text("the request_id", request_id)
-    check_jobs(jobs)
+    for job in jobs:
+        if job.dedup is not None:
+            _check_dedup(job, job.dedup)
+    check_jobs([replace(job, dedup=None) if job.dedup else job for job in jobs])
+
+
+def _check_dedup(job: NewJob, dedup: Dedup) -> None:
+    if job.dedup_id is None:
+        _refuse(f"job {job.id!r} says what becomes of duplicates, but has no dedup_id")
+    _check_positive("ttl_ms of a dedup", dedup.ttl_ms)
+    if dedup.extend and dedup.ttl_ms is None:
+        _refuse(f"job {job.id!r}: only a dedup with ttl_ms can extend")
 
 
 def check_exchange(settlements: Sequence[Settlement], claim: Claim | None) -> None:
@@ -225,6 +238,8 @@ def check_job(job: NewJob) -> None:
     check_text("the id of a job", job.id)
     check_text("the queue of a job", job.queue)
     check_text("the type of a job", job.type)
+    if job.dedup is not None:
+        _refuse(f"job {job.id!r}: only enqueue takes what becomes of duplicates")
     if job.dedup_id is not None:
         check_text("the dedup_id of a job", job.dedup_id)
     _check_priority(job.priority)

@@ -29,6 +29,7 @@ _ENQUEUED = (
     EnqueueStatus.CREATED,
     EnqueueStatus.DUPLICATE,
     EnqueueStatus.DEDUPLICATED,
+    EnqueueStatus.RESCHEDULED,
 )
 _OK = SettleStatus.OK
 _VERDICTS: dict[bytes, tuple[SettleStatus, JobState | None]] = {
