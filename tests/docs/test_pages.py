@@ -11,13 +11,24 @@ from workflows.cli import main
 from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import Settings, variable
 
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
-    targets = [page.parent / target for target in LINK.findall(page.read_text())]
-    assert [target for target in targets if not target.exists()] == []
+    for target, anchor in LINK.findall(page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), f"{target}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names of the headings of a page, as GitHub makes them."""
+    plain = [
+        re.sub(r"[^\w\- ]", "", text) for text in HEADING.findall(page.read_text())
+    ]
+    return {text.strip().lower().replace(" ", "-") for text in plain}
 
 
 def test_the_settings_page_names_every_setting_with_its_default() -> None:

@@ -64,7 +64,7 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     themselves; `max_payload`: bytes of JSON that a payload or result may have;
     `codec`: changes them on their way to and from the store (`Codec`);
     `data_converter`: does so for the values of workflows; `limits`: of workflows.
-    Everything else is Huey's. docs/huey.md says what differs.
+    Everything else is Huey's. docs/coming-from-huey.md says what differs.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only settings
