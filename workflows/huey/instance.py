@@ -67,6 +67,8 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     Everything else is Huey's. docs/coming-from-huey.md says what differs.
     """
 
+    storage: Any  # Huey sets it
+
     def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
         name: str = "workflows",
@@ -116,6 +118,17 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             msg = "this instance has no store: it was made for immediate mode only"
             raise ConfigurationError(msg)
         return self._store
+
+    @contextmanager
+    def working_on(self, store: Store) -> Iterator[None]:
+        """Use another store inside, a test's for example; for all threads."""
+        own, storage = self._store, self.storage
+        self._store = store
+        self.storage = self.create_storage()
+        try:
+            yield
+        finally:
+            self._store, self.storage = own, storage
 
     @property
     def job_types(self) -> Mapping[str, JobType]:
