@@ -10,7 +10,7 @@ from api.call import Call, RawReply, Reply
 from api.parameters import QueryParameter
 
 Role = Literal["public", "viewer", "operator", "admin"]
-Method = Literal["GET", "PUT", "POST", "DELETE"]
+Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,13 @@ STATE = QueryParameter(
     required=True,
     choices=tuple(state.value for state in JobState),
 )
+AFTER = QueryParameter(
+    name="after",
+    description="Lines with greater numbers only.",
+    default=0,
+    minimum=0,
+    maximum=999_999_999,
+)
 GUIDE = "/api/v1/queue"
 QUEUE = "/api/v1/queues/{queue}"
 JOB = "/api/v1/jobs/{jobId}"
@@ -174,6 +181,17 @@ _QUEUE_ROUTES = (
     ),
     Route(
         method="POST",
+        path=f"{QUEUE}/promote",
+        role="operator",
+        handler=queues.promote_all,
+        data=schemas.PromotedMany,
+        tag="queues",
+        body=schemas.StepLimit,
+        body_optional=True,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
         path=f"{QUEUE}/drain",
         role="admin",
         handler=queues.drain,
@@ -203,6 +221,26 @@ _JOB_ROUTES = (
         data=schemas.Removed,
         tag="jobs",
         errors=(404, 409),
+    ),
+    Route(
+        method="PATCH",
+        path=JOB,
+        role="operator",
+        handler=jobs.amend,
+        data=schemas.JobDetail,
+        tag="jobs",
+        body=schemas.AmendJob,
+        errors=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path=f"{JOB}/log",
+        role="viewer",
+        handler=jobs.log,
+        data=schemas.JobLog,
+        tag="jobs",
+        query=(AFTER, LIMIT),
+        errors=(404,),
     ),
     Route(
         method="GET",

@@ -23,6 +23,7 @@ from workflows.store import (
     Attempt,
     Enqueued,
     JobRecord,
+    LogPage,
     QueueInfo,
     QueueLimits,
     Schedule,
@@ -131,6 +132,7 @@ def job_summary(record: JobRecord) -> schemas.JobSummary:
         cancel_requested=record.cancel_requested,
         dedup_id=record.dedup_id,
         result=to_json(record.result),
+        progress=to_json(record.progress or None),
         reason=record.reason,
         failed_reason=_reason(_failure(record.failure)),
         dead_retries=record.dead_retries,
@@ -142,7 +144,18 @@ def job_detail(record: JobRecord) -> schemas.JobDetail:
     """Show a job with its attempts."""
     return schemas.JobDetail(
         **dict(job_summary(record)),
+        checkpoint=to_json(record.checkpoint or None),
+        logged=record.logged,
         attempts=[attempt(run) for run in record.attempts],
+    )
+
+
+def job_log(job_id: str, page: LogPage) -> schemas.JobLog:
+    """Show lines of a job's log."""
+    return schemas.JobLog(
+        job_id=job_id,
+        lines=[schemas.LogLineView(n=n.n, at=n.at, text=n.text) for n in page.lines],
+        more=page.more,
     )
 
 

@@ -11,7 +11,7 @@ from workflows import converter
 from workflows.converter import Converter, payload_error
 from workflows.engine.retry import RetryRule
 from workflows.exceptions import InvalidArgumentError, PayloadError
-from workflows.store import NewJob, QueueLimits
+from workflows.store import Dedup, NewJob, QueueLimits
 
 MAX_PRIORITY = 2**21 - 1  # BullMQ's range; 0 is the most urgent
 
@@ -100,6 +100,7 @@ def new_job(  # noqa: PLR0913 - keyword-only options of one call
     run_at: int | None = None,
     expires_ms: int | None = None,
     dedup_id: str | None = None,
+    dedup: Dedup | None = None,
     headers: bytes = b"",
     trace: str = "",
 ) -> NewJob:
@@ -118,6 +119,7 @@ def new_job(  # noqa: PLR0913 - keyword-only options of one call
         expires_ms=expires_ms,
         max_stalls=job_type.max_stalls,
         dedup_id=dedup_id,
+        dedup=dedup,
         trace=trace,
     )
 

@@ -8,9 +8,15 @@ from api.cursors import read_cursor, write_cursor
 from api.problems import invalid_body
 from workflows.client import Fault, InvalidJobsError, JobRequest
 from workflows.engine.states import JobState
+from workflows.store import Dedup, OnDuplicate
 
 # A fault's place in a JobRequest -> in the body.
-_FIELDS = {"type": "name", "payload": "data", "run_at": "opts/runAt"}
+_FIELDS = {
+    "type": "name",
+    "payload": "data",
+    "run_at": "opts/runAt",
+    "dedup": "opts/dedup",
+}
 
 
 def _request(queue: str, job: schemas.AddJob, traceparent: str) -> JobRequest:
@@ -24,7 +30,18 @@ def _request(queue: str, job: schemas.AddJob, traceparent: str) -> JobRequest:
         run_at=job.opts.run_at,
         expires_ms=job.opts.expires_ms,
         dedup_id=job.opts.dedup_id,
+        dedup=_dedup(job.opts.dedup),
         trace=traceparent,
+    )
+
+
+def _dedup(rule: schemas.DedupRule | None) -> Dedup | None:
+    if rule is None:
+        return None
+    return Dedup(
+        ttl_ms=rule.ttl_ms,
+        extend=rule.extend,
+        on_duplicate=OnDuplicate(rule.on_duplicate),
     )
 
 
@@ -96,6 +113,31 @@ def attempts(call: Call) -> Reply:
     record = call.client.get_job(call.ids["jobId"])
     runs = [views.attempt(run) for run in record.attempts]
     return Reply(data=schemas.Attempts(job_id=record.id, attempts=runs))
+
+
+def amend(call: Call) -> Reply:
+    """Change the payload or the priority of a pending job or a dead letter."""
+    change = call.read(schemas.AmendJob)
+    if change.data is None and change.priority is None:
+        raise invalid_body([Fault("", "one_of", "give data, priority or both")])
+    try:
+        record = call.client.amend(
+            call.ids["jobId"], payload=change.data, priority=change.priority
+        )
+    except InvalidJobsError as error:
+        faults = [
+            replace(fault, path=fault.path.replace("/payload", "/data", 1))
+            for fault in error.faults
+        ]
+        raise invalid_body(faults) from None
+    return Reply(data=views.job_detail(record))
+
+
+def log(call: Call) -> Reply:
+    """Read what a job has logged."""
+    job_id = call.ids["jobId"]
+    page = call.client.log(job_id, after=call.query["after"], limit=call.query["limit"])
+    return Reply(data=views.job_log(job_id, page))
 
 
 def cancel(call: Call) -> Reply:

@@ -74,6 +74,15 @@ def drain(call: Call) -> Reply:
     )
 
 
+def promote_all(call: Call) -> Reply:
+    """Make delayed jobs waiting now, first due first."""
+    queue = call.client.queue_name(call.ids["queue"])
+    step = call.client.promote_all(queue, limit=call.read(schemas.StepLimit).limit)
+    return Reply(
+        data=schemas.PromotedMany(queue_name=queue, promoted=step.count, more=step.more)
+    )
+
+
 def pause(call: Call) -> Reply:
     """Start nothing from a queue until it is resumed."""
     call.client.pause(call.ids["queue"], by=call.read(schemas.Pause).by)

@@ -21,6 +21,18 @@ from workflows.store import MAX_STEP
 DedupId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
 
 
+class DedupRule(Body):
+    """How the job holds its `dedupId`, and what it does if another one does."""
+
+    ttl_ms: Annotated[int, Field(ge=1, le=MAX_SPAN_MS)] | None = Field(
+        None, alias="ttlMs"
+    )
+    extend: bool = False
+    on_duplicate: Literal["keep", "replace", "reschedule"] = Field(
+        "keep", alias="onDuplicate"
+    )
+
+
 class JobOptions(Body):
     """How to run the job; what is missing is the type's default."""
 
@@ -32,6 +44,7 @@ class JobOptions(Body):
         None, alias="expiresMs"
     )
     dedup_id: DedupId | None = Field(None, alias="dedupId")
+    dedup: DedupRule | None = None
 
 
 class AddJob(Body):
@@ -53,7 +66,7 @@ class AddedJob(View):
 
     job_id: str
     queue_name: str
-    status: Literal["created", "duplicate", "deduplicated"]
+    status: Literal["created", "duplicate", "deduplicated", "rescheduled"]
 
 
 class AddedJobs(View):
@@ -121,6 +134,7 @@ class JobSummary(View):
     cancel_requested: bool
     dedup_id: str | None
     result: Json
+    progress: Json
     reason: DeadReason | None
     failed_reason: str | None
     dead_retries: int
@@ -128,8 +142,10 @@ class JobSummary(View):
 
 
 class JobDetail(JobSummary):
-    """A job with its attempts."""
+    """A job with its attempts; `logged`: how many lines it has said since ever."""
 
+    checkpoint: Json
+    logged: int
     attempts: list[AttemptView]
 
 
@@ -147,6 +163,29 @@ class Attempts(View):
 
     job_id: str
     attempts: list[AttemptView]
+
+
+class AmendJob(Body):
+    """What to change; what is missing stays."""
+
+    data: Json = None
+    priority: Annotated[int, Field(ge=0, le=MAX_PRIORITY)] | None = None
+
+
+class LogLineView(View):
+    """The n-th line that a job has said."""
+
+    n: int
+    at: TimeOut
+    text: str
+
+
+class JobLog(View):
+    """Lines of a job's log, oldest first; `more`: others follow the last of them."""
+
+    job_id: str
+    lines: list[LogLineView]
+    more: bool
 
 
 class JobStateView(View):

@@ -122,6 +122,14 @@ class RetriedMany(View):
     more: bool
 
 
+class PromotedMany(View):
+    """How many were made waiting before their time, and whether more remain."""
+
+    queue_name: str
+    promoted: int
+    more: bool
+
+
 class Pause(Body):
     """Who pauses, for the others to read."""
 

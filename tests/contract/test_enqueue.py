@@ -23,7 +23,7 @@ from workflows.store import (
     Store,
 )
 
-CREATED, DUPLICATE, DEDUPLICATED = EnqueueStatus
+CREATED, DUPLICATE, DEDUPLICATED, _ = EnqueueStatus
 
 
 def test_an_accepted_job_waits_with_all_its_fields(store: Store) -> None:

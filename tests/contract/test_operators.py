@@ -1,5 +1,7 @@
 """What a person does to one job: reschedule, promote, remove, retry from the dead."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.clock import START, ManualClock
@@ -14,7 +16,7 @@ from tests.contract.builders import (
     taken,
     totals,
 )
-from workflows.engine.states import DeadReason, JobState
+from workflows.engine.states import AMENDABLE, DeadReason, JobState
 from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundError
 from workflows.store import (
     MAX_RELEASES,
@@ -25,6 +27,7 @@ from workflows.store import (
     Release,
     Retry,
     Settlement,
+    Step,
     Store,
 )
 
@@ -131,6 +134,97 @@ def test_only_a_delayed_job_can_be_promoted(store: Store, state: JobState) -> No
     assert job(store, "a") == before
 
 
+# -- promote all ------------------------------------------------------------------
+
+
+def test_delayed_jobs_are_promoted_first_due_first(
+    store: Store, clock: ManualClock
+) -> None:
+    add(store, "late", delay_ms=3000)
+    add(store, "soon", delay_ms=1000, type="bounce")
+    add(store, "now")
+    add(store, "next", delay_ms=2000)
+    clock.advance(10)
+    assert store.promote_all("mail", limit=2) == Step(2, more=True)
+    assert job(store, "soon").ready_at == job(store, "next").ready_at == START + 10
+    assert store.promote_all("mail") == Step(1, more=False)
+    assert store.promote_all("mail") == Step(0, more=False)
+    order = taken(store, "t", 4, types=("send", "bounce"))
+    assert order == ["now", "soon", "next", "late"]
+    assert store.fsck() == []
+
+
+def test_promoting_all_leaves_other_queues_alone(store: Store) -> None:
+    add(store, "a", delay_ms=1000, queue="order")
+    assert store.promote_all("mail") == Step(0, more=False)
+    assert store.promote_all("nothing here") == Step(0, more=False)
+    assert job(store, "a").state is JobState.DELAYED
+
+
+# -- amend ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", sorted(AMENDABLE), ids=lambda state: state.value)
+def test_a_job_that_waits_or_is_dead_is_amended(store: Store, state: JobState) -> None:
+    in_state(store, state)
+    before = job(store, "a")
+    store.amend("a", payload=b"new", priority=7)
+    assert job(store, "a") == replace(before, payload=b"new", priority=7)
+    store.amend("a", priority=0.25)
+    store.amend("a")
+    assert job(store, "a") == replace(before, payload=b"new", priority=0.25)
+    assert store.fsck() == []
+
+
+@pytest.mark.parametrize(
+    "state", sorted(frozenset(JobState) - AMENDABLE), ids=lambda state: state.value
+)
+def test_no_other_job_can_be_amended(store: Store, state: JobState) -> None:
+    in_state(store, state)
+    before = job(store, "a")
+    with pytest.raises(ConflictError):
+        store.amend("a", payload=b"new", priority=7)
+    assert job(store, "a") == before
+
+
+def test_an_amended_priority_counts_from_then_on(store: Store) -> None:
+    add(store, "a", "b", "c", priority=5)
+    add(store, "d", priority=5, delay_ms=1000)
+    store.amend("c", priority=1)
+    store.amend("a", priority=9)
+    store.amend("d", priority=0)
+    store.promote("d")
+    assert taken(store, "t", 4) == ["d", "c", "b", "a"]
+
+
+def test_an_amended_job_keeps_its_place(store: Store) -> None:
+    add(store, "a", "b", "c")
+    store.amend("a", priority=1)
+    store.amend("a", priority=0)
+    assert taken(store, "t", 3) == ["a", "b", "c"]
+
+
+def test_a_stalled_job_is_amended_among_its_like(
+    store: Store, clock: ManualClock
+) -> None:
+    store.sweep(interval_ms=INTERVAL_MS)
+    add(store, "a")
+    take(store, "s", lease_ms=1000)
+    clock.advance(1000)
+    store.sweep(interval_ms=INTERVAL_MS)
+    store.amend("a", priority=3)
+    assert (job(store, "a").stalls, job(store, "a").priority) == (1, 3)
+    assert store.fsck() == []
+    assert taken(store, "t") == ["a"]
+
+
+@pytest.mark.parametrize("priority", [float("nan"), float("inf")])
+def test_a_priority_that_is_none_is_refused(store: Store, priority: float) -> None:
+    add(store, "a")
+    with pytest.raises(InvalidArgumentError):
+        store.amend("a", priority=priority)
+
+
 # -- remove -----------------------------------------------------------------------
 
 
@@ -175,6 +269,7 @@ def test_an_unknown_job_is_not_found(store: Store) -> None:
     for call in (
         store.reschedule,
         store.promote,
+        store.amend,
         store.remove,
         store.retry_dead,
         store.cancel,

@@ -11,13 +11,24 @@ from workflows.cli import main
 from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import Settings, variable
 
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
-    targets = [page.parent / target for target in LINK.findall(page.read_text())]
-    assert [target for target in targets if not target.exists()] == []
+    for target, anchor in LINK.findall(page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), f"{target}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names of the headings of a page, as GitHub makes them."""
+    plain = [
+        re.sub(r"[^\w\- ]", "", text) for text in HEADING.findall(page.read_text())
+    ]
+    return {text.strip().lower().replace(" ", "-") for text in plain}
 
 
 def test_the_settings_page_names_every_setting_with_its_default() -> None:
@@ -54,18 +65,19 @@ def test_the_ci_program_runs_the_test_command_of_the_readme() -> None:
     assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
 
 
-HELD_BY = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+HELD_BY = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
-def test_every_guarantee_names_tests_that_exist() -> None:
-    page = (ROOT / "docs" / "guarantees.md").read_text()
+@pytest.mark.parametrize("name", ["guarantees", "race-bank"])
+def test_every_promise_names_tests_that_exist(name: str) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text()
     promises = re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", page, re.M | re.S)
     assert [int(number) for number, _ in promises] == [*range(1, len(promises) + 1)]
     assert [number for number, text in promises if not HELD_BY.search(text)] == []
     missing = [
         f"{file}::{test}"
         for file, test in HELD_BY.findall(page)
-        if f"\ndef {test}(" not in _source(ROOT / file)
+        if not re.search(rf"^(def|class) {test}\b", _source(ROOT / file), re.M)
     ]
     assert missing == []
 

@@ -5,6 +5,7 @@ import pytest
 from tests.integration.api_stage import Stage
 from workflows.store import (
     Complete,
+    Report,
 )
 
 QUEUE = "/api/v1/queue"
@@ -166,3 +167,77 @@ def test_a_delayed_job_is_promoted_and_rescheduled(stage: Stage) -> None:
     assert now.data["state"] == "waiting"
     for body in ({}, {"delayMs": 1, "runAt": "2099-01-01T00:00:00Z"}):
         assert stage.api.post(f"{path}reschedule", body).status == 422
+
+
+def test_a_job_is_amended(stage: Stage) -> None:
+    path = f"/api/v1/jobs/{stage.add(priority=5)}"
+    answer = stage.api.request("PATCH", path, {"data": {"text": "new"}, "priority": 2})
+    assert answer.status == 200
+    assert (answer.data["data"]["text"], answer.data["priority"]) == ("new", 2)
+    assert stage.data(path)["data"]["text"] == "new"
+    for body, where in (
+        ({"data": {"text": 5}}, "/data/text"),
+        ({"priority": -1}, "/priority"),
+        ({}, ""),
+        ({"state": "completed"}, "/state"),
+    ):
+        refused = stage.api.request("PATCH", path, body)
+        assert refused.status == 422
+        assert refused.json["errors"][0]["path"] == where
+    assert stage.data(path)["data"]["text"] == "new"
+    assert (
+        stage.api.request("PATCH", "/api/v1/jobs/none", {"priority": 2}).status == 404
+    )
+    stage.claim()
+    assert stage.api.request("PATCH", path, {"priority": 2}).status == 409
+
+
+def test_what_a_job_reports_is_shown(stage: Stage) -> None:
+    path = f"/api/v1/jobs/{stage.add()}"
+    assert stage.data(path)["progress"] is None
+    (job,) = stage.claim()
+    news = Report(progress=b'{"done": 7}', checkpoint=b"7", lines=("one", "two"))
+    assert stage.store.report(job.id, job.token, news)
+    shown = stage.data(path)
+    assert (shown["progress"], shown["checkpoint"]) == ({"done": 7}, 7)
+    assert shown["logged"] == 2
+    log = stage.data(f"{path}/log?after=1&limit=1")
+    assert [(line["n"], line["text"]) for line in log["lines"]] == [(2, "two")]
+    assert log["more"] is False
+    assert stage.api.get(f"{path}/log?after=-1").status == 400
+    assert stage.api.get("/api/v1/jobs/none/log").status == 404
+
+
+def test_delayed_jobs_are_promoted_together(stage: Stage) -> None:
+    for _ in range(3):
+        stage.add(delayMs=60_000)
+    path = "/api/v1/queues/notes/promote"
+    answer = stage.api.post(path, {"limit": 2})
+    assert answer.data == {"queueName": "notes", "promoted": 2, "more": True}
+    assert stage.api.post(path).data["promoted"] == 1
+    assert len(stage.claim(3)) == 3
+    assert stage.api.post("/api/v1/queues/none/promote").status == 404
+
+
+def test_a_duplicate_may_replace_or_put_off_what_waits(stage: Stage) -> None:
+    def send(job_id: str, on_duplicate: str) -> str:
+        rule = {"ttlMs": 60_000, "extend": True, "onDuplicate": on_duplicate}
+        opts = {"jobId": job_id, "delayMs": 9000, "dedupId": "d", "dedup": rule}
+        body = {"name": "take_note", "data": {}, "opts": opts}
+        answer = stage.api.post(JOBS, body)
+        assert answer.data["jobId"] in {"a", "b"}
+        return str(answer.data["status"])
+
+    assert send("a", "replace") == "created"
+    assert send("b", "replace") == "created"
+    assert stage.api.get("/api/v1/jobs/a").status == 404
+    assert send("c", "reschedule") == "rescheduled"
+    assert send("c", "keep") == "deduplicated"
+    for opts, where in (
+        ({"dedup": {"ttlMs": 5}}, "/opts/dedup"),
+        ({"dedupId": "x", "dedup": {"extend": True}}, "/opts/dedup"),
+        ({"dedupId": "x", "dedup": {"onDuplicate": "run"}}, "/opts/dedup/onDuplicate"),
+    ):
+        refused = stage.api.post(JOBS, {"name": "take_note", "data": {}, "opts": opts})
+        assert refused.status == 422
+        assert refused.json["errors"][0]["path"] == where

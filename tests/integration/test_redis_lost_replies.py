@@ -11,7 +11,7 @@ from tests.integration.redis_stores import open_redis, serving
 from tests.servers import ValkeyServer
 from workflows.engine.states import DeadReason, JobState
 from workflows.exceptions import ConflictError, NotFoundError
-from workflows.store import Bury
+from workflows.store import Bury, Report
 from workflows.stores.redis import RedisStore
 
 Cut = Callable[..., Any]
@@ -55,7 +55,7 @@ def _known(store: RedisStore) -> None:
     store.increment("metric", "warm")
     store.pop_value("value", "warm")
     store.put_value_if_absent("value", "warm", b"1")
-    for act in (store.remove, store.retry_dead, store.promote):
+    for act in (store.remove, store.retry_dead, store.promote, store.amend):
         with pytest.raises(NotFoundError):
             act("unknown")
 
@@ -123,3 +123,17 @@ def test_a_promoted_job_is_no_conflict(store: RedisStore, cut: Cut) -> None:
     assert job(store, "a").state is JobState.WAITING
     with pytest.raises(ConflictError):
         store.promote("a")
+
+
+def test_an_amended_job_is_no_conflict(store: RedisStore, cut: Cut) -> None:
+    store.enqueue([new("a")], request_id="r")
+    cut(store.amend, "a", priority=3)
+    assert job(store, "a").priority == 3
+
+
+def test_a_line_is_logged_once(store: RedisStore, cut: Cut) -> None:
+    store.enqueue([new("a")], request_id="r")
+    take(store, "t")
+    assert store.report("a", "t", Report(lines=("warm",)))
+    assert cut(store.report, "a", "t", Report(lines=("once",)))
+    assert [line.text for line in store.list_log("a").lines] == ["warm", "once"]

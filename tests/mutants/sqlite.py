@@ -31,7 +31,7 @@ MUTANTS = [
     _mutant(
         "dedup id leaked",
         "enqueue",
-        "accepting.py",
+        "duplicates.py",
         "dedup_id = ? AND finished_at IS NULL",
         "dedup_id = ?",
     ),
@@ -239,5 +239,33 @@ MUTANTS = [
         "operating.py",
         "dedup_id = NULL, expires_at",
         "expires_at",
+    ),
+    _mutant(
+        "a throttle never ends",
+        "duplicates",
+        "duplicates.py",
+        "AND key = ? AND expires_at > ?",
+        "AND key = ? AND coalesce(expires_at, 0) > ? - 1000000",
+    ),
+    _mutant(
+        "a running job is replaced",
+        "duplicates",
+        "duplicates.py",
+        "is OnDuplicate.REPLACE and state is JobState.DELAYED:",
+        "is OnDuplicate.REPLACE and state in PENDING:",
+    ),
+    _mutant(
+        "reports without a fence",
+        "reports",
+        "reporting.py",
+        "WHERE id = ? AND token = ? AND kind IS NULL",
+        "WHERE id = ? AND coalesce(token, ?) IS NOT NULL",
+    ),
+    _mutant(
+        "log never shortened",
+        "reports",
+        "reporting.py",
+        "        tx.execute(_SHORTEN, (n, logged - MAX_LOG))\n",
+        "",
     ),
 ]

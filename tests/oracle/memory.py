@@ -1,7 +1,7 @@
 """What the oracle remembers, and the few moves that every operation is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workflows.engine.histogram import bucket
@@ -10,10 +10,12 @@ from workflows.exceptions import ConflictError, InvalidArgumentError, NotFoundEr
 from workflows.store import (
     MAX_HISTORY,
     Attempt,
+    Dedup,
     Enqueued,
     EnqueueStatus,
     InboxItem,
     JobKind,
+    LogLine,
     NewJob,
     NewRun,
     NewTimer,
@@ -68,6 +70,9 @@ class Job:
     failure: bytes = b""
     reason: DeadReason | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    progress: bytes = b""
+    checkpoint: bytes = b""
+    log: list[LogLine] = field(default_factory=list)
     beat_at: int | None = None
     details: bytes = b""
 
@@ -229,14 +234,34 @@ class Memory:
             if job.state in states and queue in (None, job.new.queue)
         ]
 
-    def _holder(self, queue: str, dedup_id: str | None) -> Job | None:
-        """The live job that holds a dedup id."""
-        if dedup_id is None:
-            return None
+    def _holder(
+        self, queue: str, dedup_id: str | None
+    ) -> tuple[str | None, int | None]:
+        """The job that holds a dedup id, and until when if it is for a time."""
         for job in self._in_state(*LIVE, queue=queue):
-            if job.dedup_id == dedup_id:
-                return job
-        return None
+            if dedup_id is not None and job.dedup_id == dedup_id:
+                return job.new.id, None
+        held = self._values.get(("dedup", f"{len(queue)}:{queue}:{dedup_id}"))
+        if held is None or held.until is None or held.until <= self.now():
+            return None, None
+        return held.value.decode(), held.until
+
+    def _hold(self, new: NewJob, job_id: str, until: int) -> None:
+        key = f"{len(new.queue)}:{new.queue}:{new.dedup_id}"
+        self._values["dedup", key] = Stored(job_id.encode(), until)
+
+    def _meet(self, new: NewJob, holder: str, rule: Dedup) -> Enqueued | None:
+        """Do to the holder what the new job says; None: it is gone."""
+        job = self._jobs.get(holder)
+        if job and (not job.plain or job.new.queue != new.queue):
+            job = None
+        if job and rule.on_duplicate == "replace" and job.state is JobState.DELAYED:
+            del self._jobs[holder]
+            return None
+        if job and rule.on_duplicate == "reschedule" and job.state in PENDING:
+            self._pend(job, due(self.now(), new.delay_ms, new.run_at))
+            return Enqueued(holder, EnqueueStatus.RESCHEDULED)
+        return Enqueued(holder, EnqueueStatus.DEDUPLICATED)
 
     def _check_run(self, new: NewJob) -> None:
         of_none = new.kind in {JobKind.PLAIN, JobKind.UPKEEP}
@@ -280,9 +305,20 @@ class Memory:
         if new.id in self._jobs:
             return Enqueued(new.id, EnqueueStatus.DUPLICATE)
         self._check_run(new)
-        holder = self._holder(new.queue, new.dedup_id)
+        rule = new.dedup or Dedup()
+        holder, until = self._holder(new.queue, new.dedup_id)
         if holder is not None:
-            return Enqueued(holder.new.id, EnqueueStatus.DEDUPLICATED)
+            if until is not None and rule.extend:
+                self._hold(new, holder, self.now() + (rule.ttl_ms or 0))
+            answer = self._meet(new, holder, rule)
+            if answer is not None:
+                return answer
+        if rule.ttl_ms is not None and (until is None or rule.extend):
+            until = self.now() + rule.ttl_ms
+        if until is not None:
+            self._hold(new, new.id, until)
+            new = replace(new, dedup_id=None)
+        new = replace(new, dedup=None)
         now = self.now()
         self._queues.setdefault(new.queue, Queue())
         job = self._jobs[new.id] = Job(

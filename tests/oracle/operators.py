@@ -11,13 +11,15 @@ from tests.oracle.memory import (
     check_pending,
     due,
 )
-from workflows.engine.states import LIVE, JobState
+from workflows.engine.states import AMENDABLE, LIVE, JobState
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import (
     MAX_STEP,
     FireStatus,
+    LogLine,
     NewJob,
     QueueLimits,
+    Report,
     Schedule,
     Step,
 )
@@ -60,6 +62,48 @@ class JobOperators(Memory):
         if job.state is not JobState.DELAYED:
             raise ConflictError(f"job {job_id!r} is {job.state}")
         self._pend(job, self.now())
+
+    def promote_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        validation.check_limit(limit)
+        delayed = self._in_state(JobState.DELAYED, queue=queue)
+        jobs = sorted(
+            (job for job in delayed if job.plain),
+            key=lambda job: (job.run_at or 0, job.place),
+        )
+        for job in jobs[:limit]:
+            self._pend(job, self.now())
+        return Step(len(jobs[:limit]), len(jobs) > limit)
+
+    def amend(
+        self,
+        job_id: str,
+        *,
+        payload: bytes | None = None,
+        priority: float | None = None,
+    ) -> None:
+        validation.check_amendment(priority)
+        job = self._plain(job_id)
+        if job.state not in AMENDABLE:
+            raise ConflictError(f"job {job_id!r} is {job.state}")
+        if payload is not None:
+            job.new = replace(job.new, payload=payload)
+        if priority is not None:
+            job.new = replace(job.new, priority=priority)
+
+    def report(self, job_id: str, token: str, report: Report) -> bool:
+        validation.check_report(report)
+        job = self._jobs.get(job_id)
+        if job is None or not job.plain or not job.lease or job.lease.token != token:
+            return False
+        if report.progress is not None:
+            job.progress = report.progress
+        if report.checkpoint is not None:
+            job.checkpoint = report.checkpoint
+        if report.payload is not None:
+            job.new = replace(job.new, payload=report.payload)
+        for n, text in enumerate(report.lines, len(job.log) + 1):
+            job.log.append(LogLine(n, self.now(), text))
+        return True
 
     def remove(self, job_id: str) -> None:
         if self._plain(job_id).state is JobState.ACTIVE:

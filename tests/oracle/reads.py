@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from tests.oracle.memory import Job, Memory
 from workflows.engine.states import LIVE, TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import JobPage, JobRecord, Minute, QueueInfo
+from workflows.store import (
+    MAX_LOG,
+    MAX_STEP,
+    JobPage,
+    JobRecord,
+    LogPage,
+    Minute,
+    QueueInfo,
+)
 from workflows.stores import validation
 
 
@@ -49,6 +57,14 @@ class Reads(Memory):
         if made_for != state.value or len(after) != 2 or None in after:
             raise InvalidArgumentError("a cursor of another list")
         return [part for part in after if part is not None]
+
+    def list_log(
+        self, job_id: str, *, after: int = 0, limit: int = MAX_STEP
+    ) -> LogPage:
+        validation.check_lines(after, limit)
+        kept = self._found(job_id).log[-MAX_LOG:]
+        lines = [line for line in kept if line.n > after]
+        return LogPage(tuple(lines[:limit]), len(lines) > limit)
 
     def list_queues(self) -> list[QueueInfo]:
         infos = [self.get_queue(name) for name in sorted(self._queues)]
@@ -170,6 +186,9 @@ def record(job: Job) -> JobRecord:
         dead_retries=job.dead_retries,
         trace=job.new.trace,
         attempts=tuple(job.attempts),
+        progress=job.progress,
+        checkpoint=job.checkpoint,
+        logged=len(job.log),
         kind=job.new.kind,
         run_id=job.new.run_id,
         deadlines=job.new.deadlines,

@@ -34,8 +34,9 @@ VALUES = (
 WORK = (
     *("enqueue_some", "claim", "claim", "settle", "settle_and_claim") * 2,
     *("enqueue_again", "claim_again", "settle_again"),
-    *("renew", "lock", "time_passes", "time_passes", "sweep"),
+    *("renew", "report", "lock", "time_passes", "time_passes", "sweep"),
 )
+JOB_ACTS = ("cancel", "reschedule", "promote", "amend", "remove", "retry_dead")
 PLAN = (
     *("upsert_schedule", "fire_schedule") * 2,
     *("pause_schedule", "delete_schedule"),
@@ -82,7 +83,7 @@ class JobsAgree(Program):
     more_work = most_work = work  # three times as likely as the other rules
 
     def enqueue_some(self, draw: Draw) -> None:
-        self.enqueue(draw(st.lists(some.new_jobs(), min_size=1, max_size=4)))
+        self.enqueue(draw(st.lists(some.choosy_jobs(), min_size=1, max_size=4)))
 
     def enqueue(self, jobs: list[NewJob]) -> None:
         request = self.request()
@@ -107,6 +108,9 @@ class JobsAgree(Program):
         picks = draw(st.lists(some.picks, min_size=1, max_size=4))
         pairs = [self.pair(pick) for pick in picks]
         self.call("renew", "host:1:x", pairs, lease_ms=draw(some.spans))
+
+    def report(self, draw: Draw) -> None:
+        self.call("report", *self.pair(draw(some.picks)), draw(some.reports))
 
     def lock(self, draw: Draw) -> None:
         lease = self.pair(draw(some.picks))
@@ -188,23 +192,26 @@ class JobsAgree(Program):
     @rule(
         acts=st.lists(
             st.tuples(
-                st.sampled_from(
-                    ["cancel", "reschedule", "promote", "remove", "retry_dead"]
-                ),
+                st.sampled_from(JOB_ACTS),
                 some.job_ids,
             ),
             min_size=1,
             max_size=3,
         ),
         delay_ms=some.delays,
+        change=some.changes,
     )
-    def operate_on_jobs(self, acts: list[tuple[str, str]], delay_ms: int) -> None:
+    def operate_on_jobs(
+        self, acts: list[tuple[str, str]], delay_ms: int, change: dict[str, Any]
+    ) -> None:
+        options = {"reschedule": {"delay_ms": delay_ms}, "amend": change}
         for act, job_id in acts:
-            options = {"delay_ms": delay_ms} if act == "reschedule" else {}
-            self.call(act, job_id, **options)
+            self.call(act, job_id, **options.get(act, {}))
 
     @rule(
-        step=st.sampled_from(["retry_dead_all", "clean", "drain", "prune"]),
+        step=st.sampled_from(
+            ["retry_dead_all", "promote_all", "clean", "drain", "prune"]
+        ),
         queue=some.queues,
         limit=some.steps,
         delayed=st.booleans(),
@@ -337,6 +344,7 @@ class JobsAgree(Program):
         self.steps += 1
         self.world.pages(queue, state, limit)
         self.world.call("get_job", job_id)
+        self.world.call("list_log", job_id, limit=limit)
         self.world.call("get_queue", queue)
         self.world.call("series", queue, since_minute=0)
         for name in ("list_queues", "list_workers", "list_schedules", "now"):

@@ -1,12 +1,22 @@
 """Small worlds, so that things collide: few ids, queues, types, times."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from workflows.engine.states import DeadReason, JobState
-from workflows.store import NewJob, QueueLimits, Schedule, Value, WorkerInfo
+from workflows.store import (
+    Dedup,
+    NewJob,
+    OnDuplicate,
+    QueueLimits,
+    Report,
+    Schedule,
+    Value,
+    WorkerInfo,
+)
 
 INTERVAL_MS = 1000  # of sweep and of bury_unknown
 GRACE_MS = 2500
@@ -46,6 +56,27 @@ def new_jobs(draw: Any, ids: SearchStrategy[str] = job_ids) -> NewJob:
     )
 
 
+dedups = st.builds(
+    Dedup,
+    ttl_ms=st.sampled_from([None, 300, 2000]),
+    on_duplicate=st.sampled_from(OnDuplicate),
+) | st.builds(
+    Dedup,
+    ttl_ms=st.sampled_from([300, 2000]),
+    extend=st.just(True),
+    on_duplicate=st.sampled_from(OnDuplicate),
+)
+
+
+@st.composite
+def choosy_jobs(draw: Any) -> NewJob:
+    """Jobs of which some say what becomes of duplicates."""
+    job: NewJob = draw(new_jobs())
+    if job.dedup_id is None:
+        return job
+    return replace(job, dedup=draw(st.none() | dedups))
+
+
 limits = st.one_of(
     st.just(QueueLimits()),
     st.builds(QueueLimits, concurrency=st.integers(1, 3)),
@@ -57,6 +88,14 @@ limits = st.one_of(
     ),
 )
 
+reports = st.builds(
+    Report,
+    progress=st.one_of(st.none(), small),
+    checkpoint=st.one_of(st.none(), small),
+    payload=st.one_of(st.none(), st.none(), small),
+    lines=st.lists(st.sampled_from(["", "one", "zwölf"]), max_size=3).map(tuple),
+)
+changes = st.fixed_dictionaries({}, optional={"payload": small, "priority": priorities})
 values = st.builds(Value, key=keys, value=small, ttl_ms=times_to_live)
 
 workers = st.builds(

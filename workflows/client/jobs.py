@@ -25,9 +25,11 @@ from workflows.exceptions import (
 from workflows.job_type import JobType, new_job, requested_id
 from workflows.store import (
     MAX_STEP,
+    Dedup,
     Enqueued,
     JobPage,
     JobRecord,
+    LogPage,
     Minute,
     NewJob,
     QueueInfo,
@@ -60,6 +62,7 @@ class JobRequest:
     run_at: int | None = None
     expires_ms: int | None = None
     dedup_id: str | None = None
+    dedup: Dedup | None = None
     trace: str = ""
 
 
@@ -135,6 +138,8 @@ class JobClient:
         if request.delay_ms and request.run_at is not None:
             text = "give a delay or a time, not both"
             faults.append(Fault(f"/{index}/run_at", "conflict", text))
+        if request.dedup is not None:
+            faults.extend(_dedup_faults(request, request.dedup, f"/{index}/dedup"))
         payload, found = encode_payload(job_type, request.payload, f"/{index}/payload")
         faults.extend(found)
         return payload
@@ -177,6 +182,7 @@ class JobClient:
             run_at=request.run_at,
             expires_ms=request.expires_ms,
             dedup_id=request.dedup_id,
+            dedup=request.dedup,
             trace=request.trace,
         )
 
@@ -207,6 +213,32 @@ class JobClient:
     ) -> JobState:
         """Give a pending job a new due time. NotFoundError, ConflictError."""
         return self.store.reschedule(job_id, delay_ms=delay_ms, run_at=run_at)
+
+    def amend(
+        self, job_id: str, *, payload: Any = None, priority: int | None = None
+    ) -> JobRecord:
+        """Change payload or priority of a pending job or a dead letter; return it.
+
+        Raises:
+            InvalidJobsError: the payload does not fit the job's type.
+            NotFoundError, ConflictError: see `Store.amend`.
+        """
+        data = None
+        if payload is not None:
+            job_type = self.types.get(self.get_job(job_id).type)
+            if job_type is None:
+                text = "no job type of this name is registered"
+                raise InvalidJobsError([Fault("/type", "unknown_type", text)])
+            encoded, faults = encode_payload(job_type, payload, "/payload")
+            if faults:
+                raise InvalidJobsError(faults)
+            data = job_type.converter.seal(encoded)
+        self.store.amend(job_id, payload=data, priority=priority)
+        return self.get_job(job_id)
+
+    def log(self, job_id: str, *, after: int = 0, limit: int = MAX_STEP) -> LogPage:
+        """Return lines that a job has said; see `Store.list_log`. NotFoundError."""
+        return self.store.list_log(job_id, after=after, limit=limit)
 
     # -- queues --
 
@@ -263,6 +295,11 @@ class JobClient:
         return in_steps(
             limit, lambda n: self.store.drain(name, delayed=delayed, limit=n)
         )
+
+    def promote_all(self, queue: str, *, limit: int) -> Step:
+        """Make up to `limit` delayed jobs waiting, first due first. NotFoundError."""
+        name = self.queue_name(queue)
+        return in_steps(limit, lambda n: self.store.promote_all(name, limit=n))
 
     def _declared(self) -> dict[str, QueueLimits]:
         """Return the queues of the registered types, with the limits they declare."""
@@ -341,6 +378,15 @@ class JobClient:
     def _minutes(self, queue: str, now: int) -> list[Minute]:
         since = now // MINUTE_MS - WINDOW_MINUTES
         return self.store.series(queue, since_minute=since)
+
+
+def _dedup_faults(request: JobRequest, dedup: Dedup, path: str) -> list[Fault]:
+    """Say what the store would refuse."""
+    if request.dedup_id is None:
+        return [Fault(path, "missing", "it needs a dedup id")]
+    if dedup.extend and dedup.ttl_ms is None:
+        return [Fault(path, "missing", "only what is held for a time can be extended")]
+    return []
 
 
 def unused_queue(name: str, limits: QueueLimits) -> QueueInfo:

@@ -29,11 +29,17 @@ def encode_payload(
 
 
 def opened_job(converter: Converter, record: JobRecord) -> JobRecord:
-    """Return a record with its payload and result as JSON, to be looked at."""
+    """Return a record with what its codec sealed as JSON, to be looked at."""
     if converter.codec is None:
         return record
     result = None if record.result is None else _opened(converter, record.result)
-    return replace(record, payload=_opened(converter, record.payload), result=result)
+    return replace(
+        record,
+        payload=_opened(converter, record.payload),
+        result=result,
+        progress=_opened(converter, record.progress),
+        checkpoint=_opened(converter, record.checkpoint),
+    )
 
 
 def opened_schedule(converter: Converter, schedule: Schedule) -> Schedule:
@@ -44,6 +50,8 @@ def opened_schedule(converter: Converter, schedule: Schedule) -> Schedule:
 
 
 def _opened(converter: Converter, data: bytes) -> bytes:
+    if not data:  # nothing was said, nothing was sealed
+        return data
     try:
         return converter.open(data)
     except PayloadError:  # sealed by another codec: shown as it is stored

@@ -18,6 +18,7 @@ class JobState(StrEnum):
 LIVE = frozenset({JobState.WAITING, JobState.DELAYED, JobState.ACTIVE})
 PENDING = frozenset({JobState.WAITING, JobState.DELAYED})
 TERMINAL = frozenset(JobState) - LIVE
+AMENDABLE = PENDING | {JobState.FAILED}  # what an operator may change
 
 
 class DeadReason(StrEnum):

@@ -64,8 +64,10 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
     themselves; `max_payload`: bytes of JSON that a payload or result may have;
     `codec`: changes them on their way to and from the store (`Codec`);
     `data_converter`: does so for the values of workflows; `limits`: of workflows.
-    Everything else is Huey's. docs/huey.md says what differs.
+    Everything else is Huey's. docs/coming-from-huey.md says what differs.
     """
+
+    storage: Any  # Huey sets it
 
     def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
@@ -116,6 +118,17 @@ class WorkflowHuey(Huey):  # type: ignore[misc]  # Huey ships no types
             msg = "this instance has no store: it was made for immediate mode only"
             raise ConfigurationError(msg)
         return self._store
+
+    @contextmanager
+    def working_on(self, store: Store) -> Iterator[None]:
+        """Use another store inside, a test's for example; for all threads."""
+        own, storage = self._store, self.storage
+        self._store = store
+        self.storage = self.create_storage()
+        try:
+            yield
+        finally:
+            self._store, self.storage = own, storage
 
     @property
     def job_types(self) -> Mapping[str, JobType]:

@@ -11,6 +11,7 @@ from workflows.exceptions import InvalidArgumentError
 from workflows.huey import message
 from workflows.huey.context import job_context
 from workflows.huey.repeat import naive
+from workflows.huey.reports import JobReports
 from workflows.job_type import MAX_PRIORITY, JobType, milliseconds, new_job
 from workflows.runtime.lease import Lease
 from workflows.store import JobRecord, Join, LeasedJob, NewJob
@@ -51,6 +52,7 @@ class Translation:
             run_at=run_at,
             expires_ms=self._expires_ms(task, job_type),
             dedup_id=getattr(task, "dedup_id", None),
+            dedup=getattr(task, "dedup", None),
             headers=message.headers_of(task, job_type),
         )
 
@@ -117,7 +119,9 @@ class Translation:
         """
         task = self._load(lease.job, lease.job.attempt - 1)
         if getattr(task, "job_context", False):
-            task.kwargs = {**task.kwargs, "job": job_context(lease)}
+            job_type = self._huey.jobs.type_of(task)
+            reports = JobReports(self._huey.store, lease.job, job_type)
+            task.kwargs = {**task.kwargs, "job": job_context(lease, reports)}
         if collect:
             self._collect(task)
         task.lease = lease

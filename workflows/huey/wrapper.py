@@ -16,7 +16,7 @@ from workflows.huey.options import delay_of, timeout_of
 from workflows.huey.repeat import Repeat
 from workflows.job_type import JobType, milliseconds, requested_id
 from workflows.runtime.ids import new_id
-from workflows.store import EnqueueStatus
+from workflows.store import Dedup, EnqueueStatus
 
 if TYPE_CHECKING:
     from workflows.huey.instance import WorkflowHuey
@@ -140,6 +140,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         delay: float | timedelta | None = None,
         priority: int | None = None,
         dedup_id: str | None = None,
+        dedup: Dedup | None = None,
         expires: float | timedelta | None = None,
         request_id: str | None = None,
     ) -> JobResult:
@@ -153,6 +154,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
             "delay": delay,
             "priority": priority,
             "dedup_id": dedup_id,
+            "dedup": dedup,
             "expires": expires,
         }
         [result] = self.enqueue_many([(payload, options)], request_id=request_id)
@@ -168,10 +170,11 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
 
         Each is a payload, or a pair of a payload and its options: `job_id` (a job of
         that id that exists already is reported as a duplicate), `delay` (seconds),
-        `priority` (0 is the most urgent), `dedup_id` (one live job per queue),
-        `expires` (seconds; not started by then: expired). With a `request_id` (of this
-        call alone) the ids that are not given derive from it, so that a repeat asks
-        for the same jobs.
+        `priority` (0 is the most urgent), `dedup_id` (one live job per queue; `dedup`
+        says how long it is held, and what becomes of a job that holds it), `expires`
+        (seconds; not started by then: expired). With a `request_id` (of this call
+        alone) the ids that are not given derive from it, so that a repeat asks for the
+        same jobs.
         """
         tasks = []
         for index, item in enumerate(payloads):
@@ -189,6 +192,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         delay: float | timedelta | None = None,
         priority: int | None = None,
         dedup_id: str | None = None,
+        dedup: Dedup | None = None,
         expires: float | timedelta | None = None,
     ) -> Task:
         task = self.task_class(
@@ -197,7 +201,7 @@ class JobWrapper(TaskWrapper):  # type: ignore[misc]  # Huey ships no types
         if expires is not None:
             task.expires = timeout_of(expires)
         task.delay_ms = _delay_ms(delay)
-        task.dedup_id = dedup_id
+        task.dedup_id, task.dedup = dedup_id, dedup
         return task
 
     # -- recurring -------------------------------------------------------------------

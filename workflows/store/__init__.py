@@ -25,10 +25,20 @@ Whoever uses the store imports from here; the modules inside are for reading.
 """
 
 from workflows.store.claims import Beat, Claim, LeasedJob, QueueClaim, Renewed, Swept
-from workflows.store.jobs import Deadlines, Enqueued, EnqueueStatus, JobKind, NewJob
+from workflows.store.jobs import (
+    Deadlines,
+    Dedup,
+    Enqueued,
+    EnqueueStatus,
+    JobKind,
+    NewJob,
+    OnDuplicate,
+)
 from workflows.store.limits import (
     MAX_DUE,
     MAX_HISTORY,
+    MAX_LOG,
+    MAX_LOG_LINE,
     MAX_RELEASES,
     MAX_STEP,
     REQUEST_MEMORY_MS,
@@ -38,6 +48,7 @@ from workflows.store.options import StoreOptions
 from workflows.store.protocol import Store
 from workflows.store.queues import Minute, QueueInfo, QueueLimits, WorkerInfo
 from workflows.store.records import Attempt, JobPage, JobRecord, Step
+from workflows.store.reports import LogLine, LogPage, Report
 from workflows.store.runs import (
     CancelActivity,
     Close,
@@ -84,6 +95,8 @@ from workflows.store.values import KeyValues
 __all__ = [
     "MAX_DUE",
     "MAX_HISTORY",
+    "MAX_LOG",
+    "MAX_LOG_LINE",
     "MAX_RELEASES",
     "MAX_STEP",
     "REQUEST_MEMORY_MS",
@@ -98,6 +111,7 @@ __all__ = [
     "Commit",
     "Complete",
     "Deadlines",
+    "Dedup",
     "Deliver",
     "Detach",
     "EnqueueStatus",
@@ -115,10 +129,13 @@ __all__ = [
     "KeyValues",
     "LeasedJob",
     "LoadedRun",
+    "LogLine",
+    "LogPage",
     "Minute",
     "NewJob",
     "NewRun",
     "NewTimer",
+    "OnDuplicate",
     "Overdue",
     "Parent",
     "PendingWork",
@@ -127,6 +144,7 @@ __all__ = [
     "QueueLimits",
     "Release",
     "Renewed",
+    "Report",
     "Retry",
     "Return",
     "RunPage",

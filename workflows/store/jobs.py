@@ -38,6 +38,30 @@ class Deadlines:
     heartbeat_ms: int | None = None
 
 
+class OnDuplicate(StrEnum):
+    """What a new job does to the plain job of its queue that holds its dedup id."""
+
+    KEEP = "keep"  # nothing
+    REPLACE = "replace"  # one that is delayed is removed, and this one accepted
+    RESCHEDULE = "reschedule"  # one that is pending gets this one's due time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dedup:
+    """How a job holds its dedup id, and what it does if another one does.
+
+    `ttl_ms`: it is held for so long from the acceptance, whether the job ends before or
+    after (BullMQ's throttle); None: until the job ends. `extend`: this job, if it is a
+    duplicate of one that holds it for a time, begins that time anew (with
+    `OnDuplicate.REPLACE`: a debounce). A job that replaces another takes over the rest
+    of its time. In one call each job meets those before it.
+    """
+
+    ttl_ms: int | None = None
+    extend: bool = False  # needs ttl_ms
+    on_duplicate: OnDuplicate = OnDuplicate.KEEP
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job to accept.
@@ -45,9 +69,11 @@ class NewJob:
     At most one of `delay_ms` (from the store's now) and `run_at` is set; a time that
     is not in the future means waiting at once. `priority`: smaller first, finite.
     `dedup_id` admits one live job per (queue, dedup_id); it is free again when its
-    owner ends or is removed. `headers`: bytes that belong to the message but are not
-    its payload. Id, queue and type are not empty. `kind`, `run_id` and `deadlines` are
-    the engine's: `enqueue` takes plain jobs, queries and upkeep, `Commit` activities.
+    owner ends or is removed, unless `dedup` says otherwise (only `enqueue` takes it;
+    the record of a job that holds its id for a time shows none). `headers`: bytes that
+    belong to the message but are not its payload. Id, queue and type are not empty.
+    `kind`, `run_id` and `deadlines` are the engine's: `enqueue` takes plain jobs,
+    queries and upkeep, `Commit` activities.
     """
 
     id: str
@@ -61,6 +87,7 @@ class NewJob:
     expires_ms: int | None = None  # from the store's now; pending then: expired
     max_stalls: int = 3
     dedup_id: str | None = None
+    dedup: Dedup | None = None
     trace: str = ""  # W3C traceparent
     kind: JobKind = JobKind.PLAIN
     run_id: str = ""
@@ -72,7 +99,8 @@ class EnqueueStatus(StrEnum):
 
     CREATED = "created"
     DUPLICATE = "duplicate"  # a job of this id exists; nothing was changed
-    DEDUPLICATED = "deduplicated"  # a live job holds the dedup_id; nothing changed
+    DEDUPLICATED = "deduplicated"  # another job holds the dedup_id and stays as it is
+    RESCHEDULED = "rescheduled"  # so too, but it has this one's due time now
 
 
 @dataclass(frozen=True, slots=True)

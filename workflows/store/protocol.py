@@ -13,6 +13,7 @@ from workflows.store.jobs import Enqueued, NewJob
 from workflows.store.limits import MAX_DUE, MAX_STEP
 from workflows.store.queues import Minute, QueueInfo, QueueLimits, WorkerInfo
 from workflows.store.records import JobPage, JobRecord, Step
+from workflows.store.reports import LogPage, Report
 from workflows.store.run_operations import Runs
 from workflows.store.schedules import FireStatus, Schedule
 from workflows.store.settlements import Exchanged, Settlement
@@ -58,6 +59,12 @@ class Store(KeyValues, Runs, Protocol):
         A lease that was settled, swept or granted to somebody else is lost and stays
         so. One that ran out but was not swept yet still holds. The token is the fence;
         `owner` is for people.
+        """
+
+    def report(self, job_id: str, token: str, report: Report) -> bool:
+        """Keep what a plain job says while its lease holds; return whether it does.
+
+        All of it or nothing. Of its lines the MAX_LOG newest are kept.
         """
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
@@ -132,6 +139,24 @@ class Store(KeyValues, Runs, Protocol):
 
     def promote(self, job_id: str) -> None:
         """Make a delayed job waiting now. NotFoundError; ConflictError otherwise."""
+
+    def promote_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        """Make delayed plain jobs of a queue waiting now, in order of (run_at, place).
+
+        Each in a new place.
+        """
+
+    def amend(
+        self,
+        job_id: str,
+        *,
+        payload: bytes | None = None,
+        priority: float | None = None,
+    ) -> None:
+        """Change a pending job or a dead letter; None: leave it. It keeps its place.
+
+        NotFoundError; ConflictError in any other state.
+        """
 
     def remove(self, job_id: str) -> None:
         """Delete all of a job, unless it is active. NotFoundError, ConflictError."""
@@ -232,6 +257,11 @@ class Store(KeyValues, Runs, Protocol):
         Order: waiting as claimed; delayed by due time; active by lease end; terminal
         newest first. InvalidArgumentError for a cursor this did not make.
         """
+
+    def list_log(
+        self, job_id: str, *, after: int = 0, limit: int = MAX_STEP
+    ) -> LogPage:
+        """Return the lines of a job with numbers above `after`. NotFoundError."""
 
     def list_queues(self) -> list[QueueInfo]:
         """Return every known queue, by name: declared or ever enqueued to."""

@@ -52,6 +52,9 @@ class JobRecord:
     dead_retries: int  # how often it was retried from the dead-letter queue
     trace: str
     attempts: tuple[Attempt, ...]
+    progress: bytes = b""  # as reported last, by any attempt
+    checkpoint: bytes = b""
+    logged: int = 0  # lines since ever
     kind: JobKind = JobKind.PLAIN
     run_id: str = ""
     deadlines: Deadlines | None = None

@@ -6,22 +6,26 @@ wrong and what is accepted.
 
 import sys
 from collections.abc import Sequence, Sized
+from dataclasses import replace
 
 from workflows.engine.states import TERMINAL, JobState
 from workflows.exceptions import InvalidArgumentError
 from workflows.store import (
+    MAX_LOG_LINE,
     MAX_STEP,
     Bury,
     Cancel,
     Claim,
     Commit,
     Complete,
+    Dedup,
     Detach,
     Expire,
     JobKind,
     NewJob,
     QueueLimits,
     Release,
+    Report,
     Retry,
     Return,
     Schedule,
@@ -44,7 +48,18 @@ TASK_PREFIX = task_job_id("")
 def check_enqueue(jobs: Sequence[NewJob], request_id: str) -> None:
     """Refuse jobs that are not acceptable, or too many."""
     check_text("the request_id", request_id)
-    check_jobs(jobs)
+    for job in jobs:
+        if job.dedup is not None:
+            _check_dedup(job, job.dedup)
+    check_jobs([replace(job, dedup=None) if job.dedup else job for job in jobs])
+
+
+def _check_dedup(job: NewJob, dedup: Dedup) -> None:
+    if job.dedup_id is None:
+        _refuse(f"job {job.id!r} says what becomes of duplicates, but has no dedup_id")
+    _check_positive("ttl_ms of a dedup", dedup.ttl_ms)
+    if dedup.extend and dedup.ttl_ms is None:
+        _refuse(f"job {job.id!r}: only a dedup with ttl_ms can extend")
 
 
 def check_exchange(settlements: Sequence[Settlement], claim: Claim | None) -> None:
@@ -60,6 +75,24 @@ def check_renew(leases: Sequence[tuple[str, str]], lease_ms: int) -> None:
     """Refuse too many leases, or a length that means nothing."""
     _check_count("leases", leases)
     _check_positive("lease_ms", lease_ms)
+
+
+def check_report(report: Report) -> None:
+    """Refuse too many lines, and lines that are too long or no text."""
+    _check_count("lines", report.lines)
+    for line in report.lines:
+        if "\0" in line:
+            _refuse("a log line holds NUL")
+        if _bytes_of(line) > MAX_LOG_LINE:
+            _refuse(f"a log line is at most {MAX_LOG_LINE} bytes of UTF-8")
+
+
+def _bytes_of(line: str) -> int:
+    try:
+        return len(line.encode())
+    except UnicodeEncodeError:
+        msg = "a log line has no UTF-8 form"
+        raise InvalidArgumentError(msg) from None
 
 
 def check_sweep(interval_ms: int, limit: int) -> None:
@@ -94,6 +127,12 @@ def check_due(delay_ms: int, run_at: int | None) -> None:
         _refuse("set delay_ms or run_at, not both")
     check_integer("delay_ms", delay_ms)
     check_integer("run_at", run_at)
+
+
+def check_amendment(priority: float | None) -> None:
+    """Refuse a priority that is none."""
+    if priority is not None:
+        _check_priority(priority)
 
 
 def check_prune(
@@ -157,6 +196,12 @@ def check_amount(amount: int) -> None:
         _refuse(f"amount is out of range: {amount}")
 
 
+def check_lines(after: int, limit: int) -> None:
+    """Refuse a step as `check_limit`, and a number that no line has."""
+    check_limit(limit)
+    _check_natural("after", after)
+
+
 def check_minute(since_minute: int) -> None:
     """Refuse a minute that nothing can keep."""
     check_integer("since_minute", since_minute)
@@ -193,6 +238,8 @@ def check_job(job: NewJob) -> None:
     check_text("the id of a job", job.id)
     check_text("the queue of a job", job.queue)
     check_text("the type of a job", job.type)
+    if job.dedup is not None:
+        _refuse(f"job {job.id!r}: only enqueue takes what becomes of duplicates")
     if job.dedup_id is not None:
         check_text("the dedup_id of a job", job.dedup_id)
     _check_priority(job.priority)

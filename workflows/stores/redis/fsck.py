@@ -7,6 +7,7 @@ what is seen twice is reported.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from workflows.store import MAX_LOG
 from workflows.stores.redis import run_fsck
 from workflows.stores.redis.connection import Connections, Reply
 from workflows.stores.redis.records import as_fields
@@ -21,7 +22,7 @@ _SORTED_SETS = (
 )
 _FIELDS = (
     *(b"state", b"queue", b"type", b"place", b"ready", b"priority", b"stalls"),
-    *(b"expires", b"dedup", b"token", b"finished"),
+    *(b"expires", b"dedup", b"token", b"finished", b"logged"),
     *run_fsck.JOB_FIELDS,
 )
 
@@ -55,6 +56,7 @@ class Fsck:
             expected[key][member] = score
         yield from _compare(expected, snapshot.indexes)
         yield from _stray(snapshot)
+        yield from _logs(snapshot)
         yield from run_fsck.broken_runs(snapshot.runs, snapshot.jobs, snapshot.lists)
         yield from run_fsck.current_runs(snapshot.current, snapshot.runs)
         yield from _miscounted(snapshot)
@@ -74,6 +76,9 @@ class Snapshot:
             name.partition(b":")[2]: job
             for name, values in self._read(b"job", "HMGET", *_FIELDS)
             if (job := _present(_FIELDS, values))
+        }
+        self.logs: dict[bytes, int] = {
+            name.partition(b":")[2]: lines for name, lines in self._read(b"log", "LLEN")
         }
         self._read_runs()
         self.indexes = self._read_indexes()
@@ -221,6 +226,13 @@ def _stray(snapshot: Snapshot) -> Iterator[str]:
     }
     for name in snapshot.owners - held - snapshot.lingerers:
         yield f"a value belongs to the lost lease {_shown(name)}"
+
+
+def _logs(snapshot: Snapshot) -> Iterator[str]:
+    for id in snapshot.logs.keys() | snapshot.jobs.keys():
+        said = int(snapshot.jobs.get(id, {}).get(b"logged", b"0"))
+        if snapshot.logs.get(id, 0) != min(said, MAX_LOG):
+            yield f"job {_shown(id)} has said {said} lines, but others are kept"
 
 
 def _miscounted(snapshot: Snapshot) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """New jobs on their way to the scripts; see scripts/lib/accept.lua."""
 
-from workflows.store import Deadlines, JobKind, NewJob
+from workflows.store import Deadlines, Dedup, JobKind, NewJob
 from workflows.stores.redis.wire import Packed, raw
 
 DEFAULT_STALLS = 3  # left out of the record
@@ -28,10 +28,16 @@ def pack_job(job: NewJob) -> Packed:
         job.dedup_id,
         job.trace or None,
     )
+    if job.dedup is not None:
+        return (*packed, None, None, None, _pack_dedup(job.dedup))
     if job.kind is JobKind.PLAIN:
         return packed
     timeouts = _pack_timeouts(job.deadlines) if job.deadlines else None
     return (*packed, KIND_CODES[job.kind], job.run_id or None, timeouts)
+
+
+def _pack_dedup(dedup: Dedup) -> Packed:
+    return (dedup.ttl_ms or False, dedup.extend, dedup.on_duplicate.value)
 
 
 def _pack_timeouts(deadlines: Deadlines) -> str | None:

@@ -7,6 +7,7 @@ from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import MAX_STEP, QueueLimits, Step
 from workflows.stores import validation
 from workflows.stores.redis.scripts import Scripts
+from workflows.stores.redis.wire import raw
 
 _LIMITS = ("concurrency", "rate_max", "rate_ms")
 
@@ -36,6 +37,22 @@ class Operators:
         args = (0, None, True)
         self._change("reschedule", job_id, *args, conflict="it is not delayed")
 
+    def amend(
+        self,
+        job_id: str,
+        *,
+        payload: bytes | None = None,
+        priority: float | None = None,
+    ) -> None:
+        """See `workflows.store.Store.amend`."""
+        validation.check_amendment(priority)
+        args = (
+            None if payload is None else raw(payload),
+            None if priority is None else float(priority),
+        )
+        conflict = "it is neither pending nor a dead letter"
+        self._change("amend", job_id, *args, conflict=conflict)
+
     def remove(self, job_id: str) -> None:
         """See `workflows.store.Store.remove`."""
         self._change("remove", job_id, conflict="it is active")
@@ -53,6 +70,10 @@ class Operators:
     def retry_dead_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
         """See `workflows.store.Store.retry_dead_all`."""
         return self._step("retry_dead_all", queue, limit)
+
+    def promote_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        """See `workflows.store.Store.promote_all`."""
+        return self._step("promote_all", queue, limit)
 
     def clean(self, queue: str, *, limit: int = MAX_STEP) -> Step:
         """See `workflows.store.Store.clean`."""

@@ -1,7 +1,16 @@
 """What is to be seen."""
 
 from workflows.engine.states import JobState
-from workflows.store import MAX_STEP, JobPage, JobRecord, Minute, QueueInfo, WorkerInfo
+from workflows.exceptions import NotFoundError
+from workflows.store import (
+    MAX_STEP,
+    JobPage,
+    JobRecord,
+    LogPage,
+    Minute,
+    QueueInfo,
+    WorkerInfo,
+)
 from workflows.stores import validation
 from workflows.stores.redis import records
 from workflows.stores.redis.connection import Connections
@@ -44,6 +53,21 @@ class Reads:
             _, _, score, member = rows[-1]
             following = records.make_cursor(state, score, member)
         return JobPage(jobs, following)
+
+    def list_log(
+        self, job_id: str, *, after: int = 0, limit: int = MAX_STEP
+    ) -> LogPage:
+        """See `workflows.store.Store.list_log`."""
+        validation.check_lines(after, limit)
+        reply = self._scripts.run("list_log", job_id, after, limit)
+        if reply is None:
+            msg = f"there is no job {job_id!r}"
+            raise NotFoundError(msg)
+        first, lines, more = reply
+        return LogPage(
+            tuple(records.log_line(n, line) for n, line in enumerate(lines, first)),
+            bool(more),
+        )
 
     def list_queues(self) -> list[QueueInfo]:
         """See `workflows.store.Store.list_queues`."""

@@ -18,6 +18,7 @@ from workflows.store import (
     JobKind,
     JobRecord,
     LeasedJob,
+    LogLine,
     Minute,
     QueueInfo,
     QueueLimits,
@@ -140,6 +141,9 @@ def job_record(id: str, fields: Fields, lease_end: bytes | None) -> JobRecord:
         dead_retries=int(get(b"dead_retries", b"0")),
         trace=get(b"trace", b"").decode(),
         attempts=_attempts(fields, completed=completed),
+        progress=get(b"progress", b""),
+        checkpoint=get(b"checkpoint", b""),
+        logged=int(get(b"logged", b"0")),
         **owned,
     )
 
@@ -187,6 +191,12 @@ def _attempt(record: bytes) -> Attempt:
         outcome=outcome.decode(),  # type: ignore[arg-type]  # one of the literals
         failure=rest[length:],
     )
+
+
+def log_line(n: int, line: bytes) -> LogLine:
+    """Read a line of a job's log."""
+    at, _, text = line.partition(b" ")
+    return LogLine(n, int(at), text.decode())
 
 
 # -- pages ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from workflows.store import (
     Exchanged,
     NewJob,
     Renewed,
+    Report,
     Settlement,
     SettleStatus,
     Swept,
@@ -28,6 +29,7 @@ _ENQUEUED = (
     EnqueueStatus.CREATED,
     EnqueueStatus.DUPLICATE,
     EnqueueStatus.DEDUPLICATED,
+    EnqueueStatus.RESCHEDULED,
 )
 _OK = SettleStatus.OK
 _VERDICTS: dict[bytes, tuple[SettleStatus, JobState | None]] = {
@@ -97,6 +99,14 @@ class Work:
             cancel_requested=tuple(id.decode() for id in cancels),
             now=now,
         )
+
+    def report(self, job_id: str, token: str, report: Report) -> bool:
+        """See `workflows.store.Store.report`."""
+        validation.check_report(report)
+        news = (report.progress, report.checkpoint, report.payload)
+        packed = [None if part is None else raw(part) for part in news]
+        args = (job_id, token, *packed, report.lines)
+        return bool(self._scripts.run_once("report", *args))
 
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
         """See `workflows.store.Store.sweep`."""

@@ -1,14 +1,16 @@
 """Accepting jobs: enqueue, follow-ups, and what remembers a request."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import msgspec
 
 from workflows.engine.states import JobState
 from workflows.exceptions import InvalidArgumentError
-from workflows.store import Enqueued, EnqueueStatus, JobKind, NewJob
+from workflows.store import Dedup, Enqueued, EnqueueStatus, JobKind, NewJob
 from workflows.stores.sqlite.deadlines import encode, pending_deadline
+from workflows.stores.sqlite.duplicates import find_hold, keep, meet
 from workflows.stores.sqlite.memory import as_json, recall, remember
 from workflows.stores.sqlite.runs import Run
 from workflows.stores.sqlite.transaction import Transaction
@@ -69,6 +71,8 @@ def insert(
     """
     if not jobs:
         return []
+    if any(job.dedup is not None for job in jobs):
+        return [_insert_by_rule(tx, job) for job in jobs]
     taken = _taken(tx, jobs)
     holders: dict[tuple[str, str], str] = {}
     rows, messages, answers = [], [], []
@@ -102,6 +106,29 @@ def insert(
         "INSERT INTO messages (n, headers, payload) VALUES (?, ?, ?)", messages
     )
     return answers
+
+
+def _insert_by_rule(tx: Transaction, job: NewJob) -> Enqueued:
+    """Insert one job, or do what it says to the job that holds its dedup id."""
+    rule, job = job.dedup or Dedup(), replace(job, dedup=None)
+    hold = None
+    if job.dedup_id is not None and not _taken(tx, [job]):
+        hold = find_hold(tx, job.queue, job.dedup_id)
+    if hold is not None:
+        gone = meet(tx, job, hold, rule)
+        if gone is None:
+            return Enqueued(hold.job_id, EnqueueStatus.RESCHEDULED)
+        if not gone:
+            return Enqueued(hold.job_id, EnqueueStatus.DEDUPLICATED)
+    until = None if hold is None else hold.until
+    if rule.ttl_ms is not None and (until is None or rule.extend):
+        until = tx.now + rule.ttl_ms
+    if until is None:
+        return insert(tx, [job])[0]
+    (answer,) = insert(tx, [replace(job, dedup_id=None)])
+    if answer.status is _CREATED:
+        keep(tx, job, job.id, until)
+    return answer
 
 
 def _owned(
@@ -149,18 +176,15 @@ def _taken(tx: Transaction, jobs: Sequence[NewJob]) -> set[str]:
 def _holder(
     tx: Transaction, job: NewJob, holders: dict[tuple[str, str], str]
 ) -> str | None:
-    """Return the live job that holds the dedup id; otherwise `job` takes it."""
+    """Return the job that holds the dedup id; otherwise `job` takes it."""
     if job.dedup_id is None:
         return None
     pair = (job.queue, job.dedup_id)
     if pair in holders:
         return holders[pair]
-    row = tx.execute(
-        "SELECT id FROM jobs WHERE queue = ? AND dedup_id = ? AND finished_at IS NULL",
-        pair,
-    ).fetchone()
-    holders[pair] = row[0] if row else job.id
-    return row[0] if row else None
+    hold = find_hold(tx, *pair)
+    holders[pair] = hold.job_id if hold else job.id
+    return hold.job_id if hold else None
 
 
 def _row(tx: Transaction, job: NewJob, n: int) -> tuple[object, ...]:

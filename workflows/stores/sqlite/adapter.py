@@ -17,11 +17,13 @@ from workflows.store import (
     FireStatus,
     JobPage,
     JobRecord,
+    LogPage,
     Minute,
     NewJob,
     QueueInfo,
     QueueLimits,
     Renewed,
+    Report,
     Schedule,
     Settlement,
     Step,
@@ -38,6 +40,7 @@ from workflows.stores.sqlite import (
     operating,
     pending,
     reads,
+    reporting,
     retention,
     schedules,
     unknown,
@@ -156,6 +159,11 @@ class SqliteStore(RunStore):
         validation.check_renew(leases, lease_ms)
         return self._write(lambda tx: leasing.renew(tx, leases, lease_ms))
 
+    def report(self, job_id: str, token: str, report: Report) -> bool:
+        """Keep what a running job says; see `Store`."""
+        validation.check_report(report)
+        return self._say(lambda tx: reporting.report(tx, job_id, token, report))
+
     def sweep(self, *, interval_ms: int, limit: int = MAX_STEP) -> list[Swept]:
         """Take back leases that ran out; see `Store`."""
         validation.check_sweep(interval_ms, limit)
@@ -222,6 +230,22 @@ class SqliteStore(RunStore):
     def promote(self, job_id: str) -> None:
         """Make a delayed job waiting now."""
         self._write(lambda tx: operating.promote(tx, job_id))
+
+    def promote_all(self, queue: str, *, limit: int = MAX_STEP) -> Step:
+        """Make delayed jobs waiting now; see `Store`."""
+        validation.check_limit(limit)
+        return self._write(lambda tx: operating.promote_all(tx, queue, limit))
+
+    def amend(
+        self,
+        job_id: str,
+        *,
+        payload: bytes | None = None,
+        priority: float | None = None,
+    ) -> None:
+        """Change a pending job or a dead letter; see `Store`."""
+        validation.check_amendment(priority)
+        self._say(lambda tx: operating.amend(tx, job_id, payload, priority))
 
     def remove(self, job_id: str) -> None:
         """Delete a job that is not active."""
@@ -387,6 +411,13 @@ class SqliteStore(RunStore):
         """Return a page of jobs; see `Store`."""
         validation.check_limit(limit)
         return self._read(listing.list_jobs, queue, state, limit, cursor)
+
+    def list_log(
+        self, job_id: str, *, after: int = 0, limit: int = MAX_STEP
+    ) -> LogPage:
+        """Return log lines of a job; see `Store`."""
+        validation.check_lines(after, limit)
+        return self._read(reporting.list_log, job_id, after, limit)
 
     def list_queues(self) -> list[QueueInfo]:
         """Return every known queue."""

@@ -1,6 +1,6 @@
 """fsck: every invariant as a query that must find nothing."""
 
-from workflows.store import MAX_HISTORY
+from workflows.store import MAX_HISTORY, MAX_LOG
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.run_checking import RUN_INVARIANTS
 
@@ -119,6 +119,18 @@ _INVARIANTS = (
     (
         "an attempt belongs to no job (number {})",
         "SELECT DISTINCT job FROM attempts WHERE job NOT IN (SELECT n FROM jobs)",
+    ),
+    (
+        "a report belongs to no job (number {})",
+        "SELECT n FROM reports WHERE n NOT IN (SELECT n FROM jobs WHERE kind IS NULL)",
+    ),
+    (
+        "job number {} has said {} lines, {} are kept",
+        f"""
+        SELECT job, coalesce(logged, 0), kept FROM (
+            SELECT job, count(*) AS kept FROM log_lines GROUP BY job)
+        LEFT JOIN reports ON n = job WHERE kept != min(coalesce(logged, 0), {MAX_LOG})
+        """,  # noqa: S608 - a number
     ),
     (
         "value {} of space {} belongs to the lost lease of job {}",

@@ -9,8 +9,15 @@ from workflows.stores.sqlite.memory import as_json, remember_settled_of
 from workflows.stores.sqlite.transaction import Transaction
 
 _NUMBERS = "(SELECT value FROM json_each(:numbers))"
-_DELETE_ATTEMPTS = f"DELETE FROM attempts WHERE job IN {_NUMBERS}"  # noqa: S608
-_DELETE_MESSAGES = f"DELETE FROM messages WHERE n IN {_NUMBERS}"  # noqa: S608
+_DELETE_REST = tuple(
+    f"DELETE FROM {table} WHERE {column} IN {_NUMBERS}"  # noqa: S608 - text of this module
+    for table, column in (
+        ("attempts", "job"),
+        ("messages", "n"),
+        ("reports", "n"),
+        ("log_lines", "job"),
+    )
+)
 _DELETE = f"""
 DELETE FROM jobs WHERE n IN {_NUMBERS} RETURNING queue, state
 """  # noqa: S608 - text of this module
@@ -29,8 +36,8 @@ def delete_jobs(tx: Transaction, numbers: Iterable[int]) -> int:
     as_list = as_json(numbers)
     remember_settled_of(tx, as_list)
     parameters = {"numbers": as_list}
-    tx.execute(_DELETE_ATTEMPTS, parameters)
-    tx.execute(_DELETE_MESSAGES, parameters)
+    for delete in _DELETE_REST:
+        tx.execute(delete, parameters)
     deleted = tx.execute(_DELETE, parameters).fetchall()
     for queue, state in deleted:
         tx.moved(queue, JobState(state), None)

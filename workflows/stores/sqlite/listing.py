@@ -19,7 +19,7 @@ Position = tuple[float, float | str]  # where a job stands in the list of its st
 
 _JOBS = """
 SELECT *, (SELECT run_id FROM runs WHERE runs.n = jobs.run) AS run_id
-FROM jobs LEFT JOIN messages USING (n)
+FROM jobs LEFT JOIN messages USING (n) LEFT JOIN reports USING (n)
 WHERE n IN (SELECT value FROM json_each(?))
 """
 _ATTEMPTS = """
@@ -53,6 +53,9 @@ SELECT finished_at, id, n FROM jobs
 WHERE queue = ? AND state = ? AND finished_at IS NOT NULL
     AND (finished_at, id) < (?, ?)
 ORDER BY finished_at DESC, id DESC LIMIT 0 + ?
+"""
+_KIND = """
+SELECT kind FROM jobs WHERE state = 'delayed' AND queue = ? AND type = ? LIMIT 1
 """
 _START: Position = (float("-inf"), "")
 _END: Position = (float("inf"), "")
@@ -97,11 +100,33 @@ def _find_ended(
     return rows
 
 
+def first_delayed(connection: Connection, queue: str, limit: int) -> list[int]:
+    """Return the numbers of the plain delayed jobs that are due first."""
+    types = [
+        name
+        for name in types_of(connection, queue, JobState.DELAYED)
+        if connection.execute(_KIND, (queue, name)).fetchone() == (None,)
+    ]
+    rows = _merge(connection, queue, JobState.DELAYED, types, _START, limit)
+    return [n for _, _, n in rows]
+
+
 def _find_pending(
     connection: Connection, queue: str, state: JobState, after: Position, limit: int
 ) -> Rows:
-    """Merge the index ranges of all types that are there."""
     types = types_of(connection, queue, state)
+    return _merge(connection, queue, state, types, after, limit)
+
+
+def _merge(  # noqa: PLR0917 - what to merge, and which part
+    connection: Connection,
+    queue: str,
+    state: JobState,
+    types: list[str],
+    after: Position,
+    limit: int,
+) -> Rows:
+    """Merge the index ranges of some types."""
     if not types:
         return []
     arm = _DELAYED_ARM
@@ -212,6 +237,9 @@ def _record(row: Any, attempts: tuple[Attempt, ...]) -> JobRecord:
         dead_retries=row["dead_retries"],
         trace=row["trace"],
         attempts=attempts,
+        progress=row["progress"] or b"",
+        checkpoint=row["checkpoint"] or b"",
+        logged=row["logged"] or 0,
         kind=job_kind(row["kind"]),
         run_id=owner_run(row["kind"], row["id"], row["run_id"]),
         deadlines=deadlines,

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from workflows.engine.states import PENDING, JobState
+from workflows.engine.states import AMENDABLE, PENDING, JobState
 from workflows.exceptions import ConflictError, NotFoundError
 from workflows.store import Step
 from workflows.stores.sqlite.deletion import delete_jobs
+from workflows.stores.sqlite.listing import first_delayed
 from workflows.stores.sqlite.transaction import Transaction
 
 _PEND = """
@@ -75,6 +76,28 @@ def promote(tx: Transaction, job_id: str) -> None:
         msg = f"job {job_id!r} is {state}, not delayed"
         raise ConflictError(msg)
     _pend(tx, n, queue, state, tx.now)
+
+
+def promote_all(tx: Transaction, queue: str, limit: int) -> Step:
+    """Make the delayed jobs that are due first waiting now."""
+    found = first_delayed(tx, queue, limit + 1)
+    for n in found[:limit]:
+        _pend(tx, n, queue, JobState.DELAYED, tx.now)
+    return Step(len(found[:limit]), len(found) > limit)
+
+
+def amend(
+    tx: Transaction, job_id: str, payload: bytes | None, priority: float | None
+) -> None:
+    """Change a pending job or a dead letter."""
+    n, _, state = _find(tx, job_id)
+    if state not in AMENDABLE:
+        msg = f"job {job_id!r} is {state}: neither pending nor a dead letter"
+        raise ConflictError(msg)
+    if payload is not None:
+        tx.execute("UPDATE messages SET payload = ? WHERE n = ?", (payload, n))
+    if priority is not None:
+        tx.execute("UPDATE jobs SET priority = ? WHERE n = ?", (priority, n))
 
 
 def _pend(tx: Transaction, n: int, queue: str, old: JobState, run_at: int) -> JobState:

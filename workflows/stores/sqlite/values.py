@@ -46,6 +46,12 @@ def put_value(
     tx.told.tell(value_topic(space, key))
 
 
+def hold_value(tx: Transaction, space: str, key: str, value: bytes, until: int) -> None:
+    """Set a value that is gone at a time."""
+    tx.spaces.pop(space, None)
+    tx.execute(_PUT, (space, key, value, until))
+
+
 def put_value_if_absent(  # noqa: PLR0917 - a row and its lease
     tx: Transaction,
     space: str,

@@ -1,6 +1,6 @@
 -- enqueue: accept jobs, all or none.
 -- needs: core batch job accept
--- runs: run activity
+-- runs: run activity leave value duplicate
 --
 -- ARGV   now, request id, jobs (see lib/accept.lua)
 -- Reply  {} if every job was created; else a flat list of (status, id) per job; or why
@@ -26,9 +26,19 @@ for _, job in ipairs(jobs) do
     return "job '" .. job[1] .. "' is of run '" .. job[14] .. "', which does not exist"
   end
 end
-local answers, created = plan(jobs, taken)
-local whole = created == #jobs
-accept(jobs, answers, created, now, whole and request)
+local by_rule = false
+for _, job in ipairs(jobs) do
+  by_rule = by_rule or job[16]
+end
+local answers, whole
+if by_rule then
+  answers = engine().accept_each(jobs, now)
+else
+  local created
+  answers, created = plan(jobs, taken, now)
+  whole = created == #jobs
+  accept(jobs, answers, created, now, whole and request)
+end
 flush(now)
 if not whole then
   remember(prefix .. 'request:' .. request, cmsgpack.pack(answers), now, REQUEST_MEMORY_MS)

@@ -3,9 +3,10 @@
 --
 -- A new job is the array {id, queue, type, payload, headers, priority, delay_ms, run_at,
 -- expires_ms, max_stalls, dedup, trace}; what is absent is nil. Of the engine's own jobs
--- {..., kind, run, timeouts} follow (lib/activity.lua).
+-- {..., kind, run, timeouts} follow (lib/activity.lua); of those that say what becomes of
+-- duplicates, one more (lib/duplicate.lua).
 
-local CREATED, DUPLICATE, DEDUPLICATED = 0, 1, 2
+local CREATED, DUPLICATE, DEDUPLICATED, RESCHEDULED = 0, 1, 2, 3
 
 -- Whether any of the ids may be taken: one call for the ordinary case, that none is.
 local function any_exists(jobs)
@@ -16,7 +17,17 @@ local function any_exists(jobs)
   return #keys > 0 and call('EXISTS', unpack(keys)) > 0
 end
 
-local function answer_for(job, ids, owners, look)
+-- Until when a dedup id is held for a time; nil: it is not.
+local function held_until(slot, now)
+  local ends = tonumber(call('ZSCORE', prefix .. 'deadlines:dedup', slot) or 0)
+  return ends > now and ends or nil
+end
+
+local function timed_owner(slot, now)
+  return held_until(slot, now) and call('HGET', prefix .. 'values:dedup', slot)
+end
+
+local function answer_for(job, ids, owners, look, now)
   local id, queue, dedup = job[1], job[2], job[11]
   if ids[id] or (look and call('HEXISTS', job_key(id), 'state') == 1) then
     return DUPLICATE, id
@@ -24,6 +35,7 @@ local function answer_for(job, ids, owners, look)
   if dedup then
     local slot = pair(queue, dedup)
     local owner = owners[slot] or call('HGET', prefix .. 'dedup:' .. queue, dedup)
+      or timed_owner(slot, now)
     if owner then
       return DEDUPLICATED, owner
     end
@@ -35,10 +47,10 @@ end
 
 -- Decide each job without writing: a flat list of (status, id), how many are new. `look`:
 -- some of the ids may be taken.
-local function plan(jobs, look)
+local function plan(jobs, look, now)
   local ids, owners, answers, created = {}, {}, {}, 0
   for i, job in ipairs(jobs) do
-    local status, id = answer_for(job, ids, owners, look)
+    local status, id = answer_for(job, ids, owners, look, now)
     answers[2 * i - 1], answers[2 * i] = status, id
     if status == CREATED then
       created = created + 1
@@ -124,6 +136,6 @@ local function accept(jobs, answers, created, now, request)
 end
 
 local function accept_new(jobs, now)
-  local answers, created = plan(jobs, true)
+  local answers, created = plan(jobs, true, now)
   accept(jobs, answers, created, now)
 end

@@ -10,7 +10,7 @@
 --   created   attempts(0) stalls(0) releases(0) dead_retries(0) cancel
 --   token     of its lease; afterwards of the settlement that ended it
 --   owner started lease(ms, 30000) extended locked first   of the newest claim
---   finished result failure reason
+--   finished result failure reason progress checkpoint logged
 --   history   how many attempts were recorded; a<n> is the n-th. The one that completed the
 --             job is not among them nor in `attempts`: the fields above tell all of it
 

@@ -56,7 +56,7 @@ local function forget(id, now)
   if token then
     remember_done(token, id)
   end
-  call('DEL', key)
+  call('DEL', key, prefix .. 'log:' .. id)
 end
 
 -- The two or four arguments for HSET that append to the history.
