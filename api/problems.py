@@ -43,6 +43,7 @@ class Code(StrEnum):
     BAD_JSON = "bad_json"
     BAD_HEADER = "bad_header"
     CROSS_ORIGIN = "cross_origin"
+    NOT_AUTHENTIC = "not_authentic"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
@@ -71,6 +72,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.BAD_JSON: (400, "Body is not acceptable JSON"),
     Code.BAD_HEADER: (400, "Bad header"),
     Code.CROSS_ORIGIN: (403, "Cross-origin request refused"),
+    Code.NOT_AUTHENTIC: (403, "Not authentic"),
     Code.NOT_FOUND: (404, "Not found"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.REQUEST_TIMEOUT: (408, "Request body took too long"),
@@ -110,12 +112,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         *,
         errors: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        current: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.current = dict(current or {})  # what is the case instead
         self.status, self.title = STATUS[code]
 
     def body(self, *, instance: str, request_id: str) -> bytes:
@@ -135,6 +139,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
                 for fault in self.errors
             ],
         }
+        if self.current:
+            fields["current"] = self.current
         return msgspec.json.encode(fields)
 
 

@@ -63,6 +63,9 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_graph_version: Annotated[str, Field(pattern=r"^v\d{1,3}\.0$")] = "v25.0"
     whatsapp_phone_number_id: Annotated[str, Field(pattern=r"^\d{0,32}$")] = ""
     whatsapp_access_token: Secret = SecretStr("")
+    whatsapp_verify_token: Secret = SecretStr("")
+    whatsapp_app_secret: Secret = SecretStr("")
+    whatsapp_old_app_secret: Secret = SecretStr("")
     whatsapp_pair_burst: Annotated[int, Field(ge=1, le=45)] = 3
     whatsapp_pair_period_s: Annotated[float, Field(gt=0, le=3600)] = 6
     whatsapp_max_mps: Annotated[int, Field(ge=1, le=60)] = 10
@@ -89,6 +92,13 @@ class MarketplaceSettings(BaseSettings):
         """The pair limiter as configured."""
         period = timedelta(seconds=self.whatsapp_pair_period_s)
         return PairLimit(period, self.whatsapp_pair_burst)
+
+    @property
+    def app_secrets(self) -> tuple[bytes, ...]:
+        """What webhooks may be signed with; none: all are refused."""
+        given = (self.whatsapp_app_secret, self.whatsapp_old_app_secret)
+        texts = [secret.get_secret_value() for secret in given]
+        return tuple(text.encode() for text in texts if text)
 
     @property
     def terms(self) -> Terms:

@@ -1,0 +1,36 @@
+"""WhatsApp's webhook: the handshake, and what it tells."""
+
+import hmac
+
+from api.body import decode_json
+from api.call import Call, RawReply, Reply
+from api.problems import Code, Problem
+from api.schemas import market as schemas
+from workflows.exceptions import StoreUnavailableError
+from workflows.marketplace.errors import TransientError
+from workflows.marketplace.replies import receive
+from workflows.marketplace.webhook import is_genuine, read_events
+
+
+def verify(call: Call) -> RawReply:
+    """Answer the handshake by which WhatsApp learns of the webhook."""
+    expected, said = call.market.verify_token, call.query["hub.verify_token"]
+    if not expected or not hmac.compare_digest(expected.encode(), said.encode()):
+        msg = "hub.verify_token is not WHATSAPP_VERIFY_TOKEN."
+        raise Problem(Code.NOT_AUTHENTIC, msg)
+    return RawReply(
+        content_type="text/plain", content=call.query["hub.challenge"].encode()
+    )
+
+
+def tell(call: Call) -> Reply:
+    """Take a signed webhook; what is known already changes nothing."""
+    if not is_genuine(call.raw, call.signature, call.market.app_secrets):
+        msg = "X-Hub-Signature-256 does not fit the body and WHATSAPP_APP_SECRET."
+        raise Problem(Code.NOT_AUTHENTIC, msg)
+    try:
+        done = receive(call.market.run, read_events(decode_json(call.raw)))
+    except TransientError as error:
+        raise StoreUnavailableError(str(error)) from error  # it is sent again
+    view = schemas.WebhookReceived(applied=done.applied, ignored=done.ignored)
+    return Reply(data=view)

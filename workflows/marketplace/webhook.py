@@ -1,0 +1,141 @@
+"""WhatsApp's webhooks: whether they are genuine, and what they tell.
+
+They come at least once, late and in any order. What is read here is applied by
+`workflows.marketplace.inbound`, which takes all of that.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from workflows.marketplace.message import MessageStatus
+
+TOLD = {
+    "sent": MessageStatus.SENT,
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.READ,
+    "failed": MessageStatus.FAILED,
+}
+_SECONDS = re.compile(r"[0-9]{1,11}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEvent:
+    """What became of a message; `message_id` is ours, if WhatsApp echoed it."""
+
+    wamid: str
+    message_id: str | None
+    status: MessageStatus
+    at: datetime
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundMessage:
+    """What a user wrote (`text`) or which button he pressed (`button`: its payload)."""
+
+    wamid: str
+    sender: str  # +977…, or a business-scoped user id
+    at: datetime
+    text: str | None = None
+    button: str | None = None
+
+
+Event = StatusEvent | InboundMessage
+
+
+def is_genuine(raw: bytes, signature: str, secrets: Sequence[bytes]) -> bool:
+    """Check `X-Hub-Signature-256` of the bytes as they came, in constant time.
+
+    `secrets`: of the app; two while one replaces the other. None of them: never.
+    """
+    said = signature.encode(errors="replace")
+    fits = False
+    for secret in secrets:
+        expected = b"sha256=" + hmac.digest(secret, raw, hashlib.sha256).hex().encode()
+        fits |= hmac.compare_digest(said, expected)
+    return fits
+
+
+def read_events(body: Any) -> list[Event | None]:
+    """Return what a webhook tells; None for each entry that means nothing to us."""
+    return [
+        event
+        for value in _values(body)
+        for event in (
+            *(_guarded(_status, one) for one in _list(value, "statuses")),
+            *(_guarded(_message, one) for one in _list(value, "messages")),
+        )
+    ]
+
+
+def _values(body: Any) -> Iterator[dict[str, Any]]:
+    for entry in _list(body, "entry"):
+        for change in _list(entry, "changes"):
+            value = change.get("value") if isinstance(change, dict) else None
+            if isinstance(value, dict):
+                yield value
+
+
+def _list(of: Any, name: str) -> list[Any]:
+    found = of.get(name) if isinstance(of, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _guarded(read: Any, one: Any) -> Event | None:
+    """Read one entry; a malformed one must not cost those beside it."""
+    try:
+        event: Event | None = read(one)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return None
+    return event
+
+
+def _status(one: dict[str, Any]) -> Event | None:
+    status = TOLD.get(one["status"])
+    if status is None:
+        return None
+    errors = one.get("errors") or [{}]
+    code = errors[0].get("code")
+    return StatusEvent(
+        wamid=_text(one["id"]),
+        message_id=_optional(one.get("biz_opaque_callback_data")),
+        status=status,
+        at=_time(one["timestamp"]),
+        code=None if code is None else str(code)[:32],
+    )
+
+
+def _message(one: dict[str, Any]) -> Event:
+    phone = one.get("from")
+    pressed = one.get("button") or {}
+    replied = (one.get("interactive") or {}).get("button_reply") or {}
+    return InboundMessage(
+        wamid=_text(one["id"]),
+        sender=f"+{int(phone)}" if phone else _text(one["from_user_id"]),
+        at=_time(one["timestamp"]),
+        text=_optional((one.get("text") or {}).get("body")),
+        button=_optional(pressed.get("payload") or replied.get("id")),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 256:
+        msg = "not a short text"
+        raise ValueError(msg)
+    return value
+
+
+def _optional(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _time(value: Any) -> datetime:
+    if not _SECONDS.fullmatch(str(value)):
+        msg = "not a time in seconds"
+        raise ValueError(msg)
+    return datetime.fromtimestamp(int(value), UTC)
