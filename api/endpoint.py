@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import falcon
@@ -62,8 +63,11 @@ class Endpoint:
             raise Problem(Code.NOT_FOUND, "There is nothing at this path.")
         checked = path_ids(ids)
         query = query_values(req.query_string, route.query)
-        raw = read_raw(req.env, self._limits) if route.signed else b""
-        value = NO_BODY if route.signed else read_json(req.env, self._limits)
+        limits = self._limits
+        if route.max_body is not None:
+            limits = replace(limits, max_bytes=route.max_body)
+        raw = read_raw(req.env, limits) if route.signed else b""
+        value = NO_BODY if route.signed else read_json(req.env, limits)
         return Call(
             client=self._client,
             workflows=self._workflows,

@@ -8,6 +8,7 @@ from api.schemas import market as schemas
 ORDER = "/api/v1/orders/{orderId}"
 WEBHOOK = "/api/v1/webhooks/whatsapp"
 TAG = "marketplace"
+WEBHOOK_BYTES = 4 * 1024 * 1024  # WhatsApp sends up to 3 MB
 
 MODE = QueryParameter(
     name="hub.mode",
@@ -117,6 +118,8 @@ MARKET_ROUTES = (
         handler=whatsapp.tell,
         data=schemas.WebhookReceived,
         tag=TAG,
+        errors=(401,),
         signed=True,
+        max_body=WEBHOOK_BYTES,
     ),
 )

@@ -43,6 +43,7 @@ class Code(StrEnum):
     BAD_JSON = "bad_json"
     BAD_HEADER = "bad_header"
     CROSS_ORIGIN = "cross_origin"
+    BAD_SIGNATURE = "bad_signature"
     NOT_AUTHENTIC = "not_authentic"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -60,6 +61,7 @@ class Code(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_FULL = "store_full"
     STORE_REFUSED = "store_refused"
+    NOT_CONFIGURED = "not_configured"
     QUERY_TIMEOUT = "query_timeout"
 
 
@@ -72,6 +74,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.BAD_JSON: (400, "Body is not acceptable JSON"),
     Code.BAD_HEADER: (400, "Bad header"),
     Code.CROSS_ORIGIN: (403, "Cross-origin request refused"),
+    Code.BAD_SIGNATURE: (401, "The signature does not fit"),
     Code.NOT_AUTHENTIC: (403, "Not authentic"),
     Code.NOT_FOUND: (404, "Not found"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
@@ -89,6 +92,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.STORE_UNAVAILABLE: (503, "Store unavailable"),
     Code.STORE_FULL: (503, "Store full"),
     Code.STORE_REFUSED: (503, "Store refused"),
+    Code.NOT_CONFIGURED: (503, "Not configured"),
     Code.QUERY_TIMEOUT: (504, "Query not answered"),
 }
 RETRYABLE = frozenset(

@@ -37,6 +37,7 @@ class Route:
     errors: tuple[int, ...] = ()
     idempotent_by_key: bool = False
     signed: bool = False
+    max_body: int | None = None  # bytes; None: WORKFLOWS_API_MAX_BODY
 
     @property
     def name(self) -> str:

@@ -11,6 +11,9 @@ from workflows.marketplace.errors import TransientError
 from workflows.marketplace.replies import receive
 from workflows.marketplace.webhook import is_genuine, read_events
 
+LATER = {"Retry-After": "60"}
+CHALLENGE = {"WWW-Authenticate": "X-Hub-Signature-256"}  # RFC 9110 has a 401 say one
+
 
 def verify(call: Call) -> RawReply:
     """Answer the handshake by which WhatsApp learns of the webhook."""
@@ -25,9 +28,13 @@ def verify(call: Call) -> RawReply:
 
 def tell(call: Call) -> Reply:
     """Take a signed webhook; what is known already changes nothing."""
-    if not is_genuine(call.raw, call.signature, call.market.app_secrets):
+    secrets = call.market.app_secrets
+    if not secrets:
+        msg = "WHATSAPP_APP_SECRET is not set; nothing was taken."
+        raise Problem(Code.NOT_CONFIGURED, msg, headers=LATER)
+    if not is_genuine(call.raw, call.signature, secrets):
         msg = "X-Hub-Signature-256 does not fit the body and WHATSAPP_APP_SECRET."
-        raise Problem(Code.NOT_AUTHENTIC, msg)
+        raise Problem(Code.BAD_SIGNATURE, msg, headers=CHALLENGE)
     try:
         done = receive(call.market.run, read_events(decode_json(call.raw)))
     except TransientError as error:

@@ -1,11 +1,11 @@
 """Applies a webhook: statuses, answers by button, bids that suppliers typed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workflows.marketplace.bidding import BidSource
 from workflows.marketplace.change import Change, Marketplace
-from workflows.marketplace.errors import PermanentError
+from workflows.marketplace.errors import INVARIANT, PermanentError
 from workflows.marketplace.inbound import apply_status, record_inbound
 from workflows.marketplace.notices import OFFER_BUTTON
 from workflows.marketplace.rules.bid_text import read_bid
@@ -17,6 +17,8 @@ from workflows.marketplace.webhook import Event, InboundMessage, StatusEvent
 
 ACTOR = "webhook:whatsapp"
 MAX_QUOTED = 200
+OPT_OUT = frozenset({"stop", "बन्द"})
+OPT_IN = frozenset({"start", "सुरु"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +44,39 @@ def receive(market: Marketplace, events: Iterable[Event | None]) -> Received:
             applied += 1
         else:
             ignored += 1
-    market.relay()  # what a failure has set in motion
     return Received(applied, ignored)
 
 
 def _apply(market: Marketplace, event: Event | None) -> bool:
     if isinstance(event, StatusEvent):
-        return apply_status(
-            market.storage,
-            message_id=event.message_id,
-            wamid=event.wamid,
-            status=event.status,
-            at=min(event.at, market.clock()),
-            code=event.code,
-        )
+        return market.run(ACTOR, apply_status, event)
     if event is None:
         return False
-    record_inbound(market.storage, event.sender, min(event.at, market.clock()))
+    market.run(ACTOR, _heard, event)
     try:
         return market.run(ACTOR, _understand, event)
-    except PermanentError:  # of a button: there is no such offer
-        return False
+    except PermanentError as error:
+        if error.code == INVARIANT:
+            raise
+        return False  # a button of an offer that is not there
+
+
+def _heard(change: Change, message: InboundMessage) -> None:
+    """Somebody wrote; if we cannot tell who, a person has to see to it."""
+    if message.sender is None:
+        change.ask_people(
+            f"sender:{message.said}",
+            "look",
+            "whatsapp",
+            f"A message came from {message.said!r}, which is neither a mobile number "
+            "nor a business-scoped user id; nothing but its buttons was read.",
+        )
+        return
+    record_inbound(change, message.sender, message.at)
+    word = (message.text or "").strip().casefold()
+    if word in OPT_OUT | OPT_IN:
+        known = change.work.recipients.get(message.sender)
+        change.work.recipients.put(replace(known, opted_out=word in OPT_OUT))
 
 
 def _understand(change: Change, message: InboundMessage) -> bool:
@@ -99,8 +113,9 @@ def _pressed(change: Change, message: InboundMessage, payload: str) -> bool:
 
 def _typed(change: Change, message: InboundMessage, text: str) -> bool:
     """A bid, if an invited supplier typed one; unclear ones go to a person."""
-    supplier = change.work.suppliers.by_address(message.sender)
     bid = read_bid(text)
+    sender = message.sender
+    supplier = None if sender is None else change.work.suppliers.by_address(sender)
     if supplier is None or bid is None:
         return True
     rounds = change.work.invitations.open_rounds(supplier.id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from workflows.marketplace.fields import BSUID_PATTERN, to_e164
 from workflows.marketplace.message import MessageStatus
 
 TOLD = {
@@ -21,6 +22,10 @@ TOLD = {
     "failed": MessageStatus.FAILED,
 }
 _SECONDS = re.compile(r"[0-9]{1,11}")
+_WAMID = re.compile(r"[\x21-\x7e]{1,128}")  # with a prefix it is the key of a row
+_BSUID = re.compile(BSUID_PATTERN)
+MAX_SAID = 40
+MAX_CODE = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +36,22 @@ class StatusEvent:
     message_id: str | None
     status: MessageStatus
     at: datetime
-    code: str | None = None
+    code: int | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage:
-    """What a user wrote (`text`) or which button he pressed (`button`: its payload)."""
+    """What a user wrote (`text`) or which button he pressed (`button`: its payload).
+
+    `sender`: a number in E.164 or a business-scoped user id; None if it is neither,
+    then `said` is what it was said to be.
+    """
 
     wamid: str
-    sender: str  # +977…, or a business-scoped user id
+    sender: str | None
     at: datetime
+    said: str = ""
     text: str | None = None
     button: str | None = None
 
@@ -99,33 +110,47 @@ def _status(one: dict[str, Any]) -> Event | None:
     status = TOLD.get(one["status"])
     if status is None:
         return None
-    errors = one.get("errors") or [{}]
-    code = errors[0].get("code")
+    error = (one.get("errors") or [{}])[0]
+    code = error.get("code")
+    detail = (error.get("error_data") or {}).get("details") or error.get("title")
     return StatusEvent(
         wamid=_text(one["id"]),
         message_id=_optional(one.get("biz_opaque_callback_data")),
         status=status,
         at=_time(one["timestamp"]),
-        code=None if code is None else str(code)[:32],
+        code=code if isinstance(code, int) and 0 <= code < MAX_CODE else None,
+        detail=_optional(detail) or "",
     )
 
 
 def _message(one: dict[str, Any]) -> Event:
-    phone = one.get("from")
     pressed = one.get("button") or {}
     replied = (one.get("interactive") or {}).get("button_reply") or {}
+    said = _optional(one.get("from")) or ""
     return InboundMessage(
         wamid=_text(one["id"]),
-        sender=f"+{int(phone)}" if phone else _text(one["from_user_id"]),
+        sender=_sender(said, one.get("from_user_id")),
+        said=said[:MAX_SAID],
         at=_time(one["timestamp"]),
         text=_optional((one.get("text") or {}).get("body")),
         button=_optional(pressed.get("payload") or replied.get("id")),
     )
 
 
+def _sender(phone: str, user_id: Any) -> str | None:
+    """Return who it was: the number by the rule used everywhere, else the id."""
+    try:
+        return to_e164(f"+{phone.removeprefix('+')}")
+    except ValueError:
+        pass
+    if isinstance(user_id, str) and _BSUID.fullmatch(user_id):
+        return user_id
+    return None
+
+
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 256:
-        msg = "not a short text"
+    if not isinstance(value, str) or not _WAMID.fullmatch(value):
+        msg = "not the id of a message"
         raise ValueError(msg)
     return value
 

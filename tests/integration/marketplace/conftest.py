@@ -8,6 +8,7 @@ import pytest
 from tests.clock import ManualClock
 from tests.conftest import MakeStore
 from tests.integration.marketplace import people
+from tests.integration.marketplace.caller import Caller, Provider
 from tests.integration.marketplace.shop import START, Shop, ms
 from tests.integration.marketplace.stub import StubProcess
 from workflows.marketplace.database import Database
@@ -69,7 +70,7 @@ class Deliveries:
         if message.to_phone in self.refused:
             return SendFailure(http_status=400, code=131026)
         self.sent.append(message)
-        return Accepted(wamid=f"wamid.{message.id}")
+        return Accepted(wamid=f"wamid.{message.id}.{len(self.sent)}")
 
     def probe(self) -> bool:
         return True
@@ -96,3 +97,8 @@ def market(
     with database.begin() as work:
         people.move_in(work)
     return shop
+
+
+@pytest.fixture
+def api(market: Shop) -> Caller:
+    return Caller(market, Provider())

@@ -42,7 +42,7 @@ def test_rows_come_back_as_they_were(database: Database) -> None:
         row = work.messages.add(message())
         saved = work.messages.save(row, from_template)
         work.recipients.put(Recipient(key="x", last_inbound_at=NOW, opted_out=True))
-        work.channel.put(Channel().opened("190", NOW, NOW + timedelta(seconds=60)))
+        work.channel.put(Channel().opened("190", NOW))
         work.orders.add(order(NOW))
     with database.begin() as work:
         assert work.messages.get("msg_1") == saved

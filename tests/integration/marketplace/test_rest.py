@@ -1,105 +1,16 @@
 """The marketplace's routes: over WSGI, on real tables and queues."""
 
-import hashlib
-import hmac
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import falcon.testing
 import pytest
 
 from api.app import create_app
-from api.market import Market
 from tests.integration.marketplace import story
+from tests.integration.marketplace.caller import LINES, MONEY, ORDER, Caller, awarded
 from tests.integration.marketplace.shop import Shop
 from workflows.client import JobClient
 from workflows.marketplace.billing import PaymentState
-from workflows.marketplace.message import MessageStatus
-from workflows.marketplace.ports import Lookup
-from workflows.marketplace.rules.tokens import button_token
-from workflows.marketplace.terms import Terms
-
-SECRET, OLD_SECRET = b"app-secret", b"app-secret-before"
-HOOK = "/api/v1/webhooks/whatsapp"
-LINES = [
-    {"productId": "noodles", "quantity": 20, "unitPricePaisa": 90_000},
-    {"productId": "oil", "quantity": 10, "unitPricePaisa": 250_000},
-]
-ORDER = {"orderId": "ord_1001", "customerId": "cus_1", "lines": LINES}
-MONEY = {
-    "provider": "esewa",
-    "providerRef": "esewa-1",
-    "amountPaisa": story.TOTAL,
-    "orderId": "ord_1001",
-}
-
-
-@dataclass
-class Provider:
-    """A provider of payments that says what a test has it say."""
-
-    known: dict[str, Lookup] = field(default_factory=dict)
-
-    def lookup(self, provider: str, provider_ref: str) -> Lookup | None:
-        return self.known.get(f"{provider}:{provider_ref}")
-
-
-class Caller:
-    """The API, and the shop behind it."""
-
-    def __init__(self, shop: Shop, provider: Provider) -> None:
-        self.shop, self.provider = shop, provider
-        market = Market(
-            run=shop.market,
-            payments=provider,
-            verify_token="shared-token",
-            app_secrets=(SECRET, OLD_SECRET),
-        )
-        client = JobClient(shop.store, {}, shop.new_id)
-        app = create_app(client, new_id=shop.new_id, market=lambda: market)
-        self.http = falcon.testing.TestClient(app, headers={"Host": "localhost"})
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.http.simulate_post(f"/api/v1/{path}", json=body, headers=headers)
-
-    def get(self, path: str) -> Any:
-        return self.http.simulate_get(f"/api/v1/{path}")
-
-    def has_paid(self, state: PaymentState = PaymentState.CAPTURED) -> None:
-        """Have the provider say so of MONEY."""
-        self.provider.known["esewa:esewa-1"] = Lookup(
-            state=state, amount_paisa=story.TOTAL, paid_at=self.shop.now()
-        )
-
-    def tell(
-        self, *, secret: bytes = SECRET, raw: bytes | None = None, **value: Any
-    ) -> Any:
-        """Send a signed webhook."""
-        body = {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
-        raw = json.dumps(body).encode() if raw is None else raw
-        signature = hmac.new(secret, raw, hashlib.sha256).hexdigest()
-        headers = {
-            "X-Hub-Signature-256": f"sha256={signature}",
-            "Content-Type": "application/json",
-        }
-        return self.http.simulate_post(HOOK, body=raw, headers=headers)
-
-    def seconds(self) -> str:
-        return str(int(self.shop.now().timestamp()))
-
-
-@pytest.fixture
-def api(market: Shop) -> Caller:
-    return Caller(market, Provider())
-
-
-def awarded(api: Caller) -> str:
-    """Bring the order of F0 to an offer to C; return the offer's id."""
-    story.three_bids(api.shop)
-    story.go(api.shop, "10:11")
-    return story.the_offer(api.shop).id
-
 
 # -- orders ---------------------------------------------------------------------------
 
@@ -242,106 +153,6 @@ def test_a_payment_is_for_an_order_or_of_a_customer_that_exists(api: Caller) -> 
     assert api.post("payments", unknown).status_code == 404
     cash = {**MONEY, "orderId": None, "customerId": "cus_1", "method": "cash"}
     assert api.post("payments", cash).status_code == 201
-
-
-# -- webhooks -------------------------------------------------------------------------
-
-
-def test_the_handshake_needs_the_token(api: Caller) -> None:
-    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
-    right = api.http.simulate_get(
-        HOOK, params={**asked, "hub.verify_token": "shared-token"}
-    )
-    assert (right.status_code, right.text) == (200, "1158201444")
-    wrong = api.http.simulate_get(HOOK, params={**asked, "hub.verify_token": "x"})
-    assert (wrong.status_code, wrong.json["code"]) == (403, "not_authentic")
-    assert api.http.simulate_get(HOOK, params=asked).status_code == 400
-
-
-def test_only_signed_webhooks_are_read(api: Caller) -> None:
-    assert api.tell().status_code == 200
-    assert api.tell(secret=OLD_SECRET).status_code == 200
-    refused = api.tell(secret=b"guess", raw=b"not JSON")
-    assert (refused.status_code, refused.json["code"]) == (403, "not_authentic")
-    unsigned = api.http.simulate_post(HOOK, json={})
-    assert unsigned.status_code == 403
-    assert api.tell(raw=b"not JSON").status_code == 400
-    assert api.tell(raw=b" " * (2 * 1024 * 1024 + 1)).status_code == 413
-
-
-def test_statuses_may_come_twice_and_in_any_order(api: Caller) -> None:
-    story.place(api.shop)
-    api.shop.run_for(0)
-    key = f"order_received:{story.ORDER}"
-    message = api.shop.message_with(key)
-    status = {"id": message.wamid, "timestamp": api.seconds()}
-    for name in ("read", "sent", "delivered", "read"):
-        told = api.tell(statuses=[{**status, "status": name}])
-        assert told.json["data"] == {"applied": 1, "ignored": 0}
-    assert api.shop.message_with(key).status is MessageStatus.READ
-
-
-def test_what_is_unknown_or_malformed_costs_nothing_beside_it(api: Caller) -> None:
-    status = {"id": "wamid.x", "timestamp": "1", "status": "read"}
-    wrote = {"id": "wamid.y", "from": "9779841000001", "timestamp": api.seconds()}
-    told = api.tell(
-        statuses=[status, {}, None, {**status, "timestamp": "soon"}, {"status": "?"}],
-        messages=[{**wrote, "type": "image"}, {"from": "x"}],
-    )
-    assert told.status_code == 200
-    assert told.json["data"] == {"applied": 1, "ignored": 6}
-    with api.shop.storage.begin() as work:
-        heard = work.recipients.get("+9779841000001").last_inbound_at
-    assert heard == api.shop.now()
-    for raw in (b"[]", b"1", b'{"entry": [[]]}', b'{"entry": 1}'):
-        assert api.tell(raw=raw).status_code == 200
-
-
-def test_a_typed_bid_counts_once(api: Caller) -> None:
-    story.place(api.shop)
-    story.pay(api.shop)
-    story.go(api.shop, "10:05")
-    wrote = {
-        "id": "wamid.bid",
-        "from": "9779842000003",
-        "timestamp": api.seconds(),
-        "text": {"body": "BID 40,200 2h"},
-    }
-    for _ in range(2):
-        assert api.tell(messages=[wrote]).json["data"]["applied"] == 1
-    with api.shop.storage.begin() as work:
-        bids = work.bids.where()
-    assert [(b.supplier_id, b.amount_paisa) for b in bids] == [("sup_A", 4_020_000)]
-
-
-def test_a_bid_that_fits_no_round_is_asked_about_once(api: Caller) -> None:
-    wrote = {
-        "id": "wamid.bid",
-        "from": "9779842000003",
-        "timestamp": api.seconds(),
-        "text": {"body": "BID 40,200"},
-    }
-    api.tell(messages=[wrote, wrote])
-    assert [task.subject for task in story.tasks(api.shop)] == ["supplier:sup_A"]
-
-
-@pytest.mark.parametrize("genuine", [True, False], ids=["genuine", "forged"])
-def test_a_button_answers_an_offer_if_its_token_fits(
-    api: Caller, *, genuine: bool
-) -> None:
-    offer = awarded(api)
-    token = button_token(Terms().token_secret, "c", offer, "sup_C")
-    token = token if genuine else "000000"
-    pressed = {
-        "id": "wamid.yes",
-        "from": "9779842000005",
-        "timestamp": api.seconds(),
-        "button": {"payload": f"c:{offer}:y:{token}"},
-    }
-    for _ in range(2):
-        assert api.tell(messages=[pressed]).json["data"]["applied"] == int(genuine)
-    found = story.the_offer(api.shop)
-    assert found.status == ("confirmed" if genuine else "pending")
 
 
 def test_without_the_marketplace_its_routes_are_not_there(market: Shop) -> None:

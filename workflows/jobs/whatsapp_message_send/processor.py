@@ -28,7 +28,7 @@ from workflows.jobs.whatsapp_message_send.steps import (
 from workflows.marketplace.channel import close_channel
 from workflows.marketplace.compensation import compensate
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
-from workflows.marketplace.message import Clock, JobRun, Message
+from workflows.marketplace.message import PROBE_INTERVAL, Clock, JobRun, Message
 from workflows.marketplace.pair_limit import PairLimit
 from workflows.marketplace.ports import (
     Accepted,
@@ -72,7 +72,7 @@ class WhatsAppSender:
             close_channel(self.storage, self.queue)
             message, verdict = self._prepare(payload, run)
         if isinstance(verdict, Probe):  # still down, or down again
-            verdict = Defer(policy.PROBE_INTERVAL, "parked")
+            verdict = Defer(PROBE_INTERVAL, "parked")
         if isinstance(verdict, Send):
             outcome = self.transport.send(message)
             message, verdict = self._record(message, outcome, run)
