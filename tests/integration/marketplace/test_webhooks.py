@@ -224,7 +224,7 @@ def test_a_failure_of_the_account_opens_the_circuit_and_is_sent_when_it_closes(
     assert [one.supplier_id for one in story.all_offers(api.shop)] == ["sup_C"]
 
 
-def test_a_late_dead_letter_that_is_retried_asks_whether_it_still_holds(api: Caller) -> None:
+def test_a_late_dead_letter_asks_again_whether_it_still_holds(api: Caller) -> None:
     message = an_offer(api)
     fail(api, message, 131049)
     api.shop.run_for(1)
