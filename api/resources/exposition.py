@@ -1,23 +1,45 @@
 """What machines read that is not in the envelope: Prometheus."""
 
 from api.call import Call, RawReply
-from api.prometheus import CONTENT_TYPE, RECENT_MINUTES, Snapshot, render
+from api.prometheus import CONTENT_TYPE, RECENT_MINUTES, Family, Snapshot, render
 from workflows.client import JobClient
 from workflows.client.monitoring import MINUTE_MS
 from workflows.exceptions import StoreError
+from workflows.marketplace.change import Change
+from workflows.marketplace.errors import TransientError
+from workflows.marketplace.metrics import Metric, read_metrics
 
 
 def prometheus(call: Call) -> RawReply:
     """Read all metrics as Prometheus text; at most two seconds old."""
-    text = call.shared.metrics.get(lambda: _exposition(call.client))
+    text = call.shared.metrics.get(lambda: _exposition(call))
     return RawReply(content_type=CONTENT_TYPE, content=text.encode())
 
 
-def _exposition(client: JobClient) -> str:
+def _exposition(call: Call) -> str:
+    market = _market(call)
     try:
-        return render(_snapshot(client))
+        return render(_snapshot(call.client), market)
     except StoreError:
-        return render(None)
+        return render(None, market)
+
+
+def _market(call: Call) -> list[Family]:
+    """Return the marketplace's metrics; if it is out of reach, that it is."""
+    up = Family("marketplace_up", "gauge", "Whether the marketplace's tables answer.")
+    if call.open_market is None:
+        return []
+    try:
+        found = call.market.run.run("metrics", _read)
+    except (StoreError, TransientError):
+        up.add(0)
+        return [up]
+    up.add(1)
+    return [up, *(Family(one.name, one.kind, one.help, one.samples) for one in found)]
+
+
+def _read(change: Change) -> list[Metric]:
+    return read_metrics(change.work, change.now, change.terms)
 
 
 def _snapshot(client: JobClient) -> Snapshot:

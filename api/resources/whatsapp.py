@@ -8,7 +8,7 @@ from api.problems import Code, Problem
 from api.schemas import market as schemas
 from workflows.exceptions import StoreUnavailableError
 from workflows.marketplace.errors import TransientError
-from workflows.marketplace.replies import receive
+from workflows.marketplace.replies import ACTOR, count_bad_signatures, receive
 from workflows.marketplace.webhook import is_genuine, read_events
 
 LATER = {"Retry-After": "60"}
@@ -33,6 +33,7 @@ def tell(call: Call) -> Reply:
         msg = "WHATSAPP_APP_SECRET is not set; nothing was taken."
         raise Problem(Code.NOT_CONFIGURED, msg, headers=LATER)
     if not is_genuine(call.raw, call.signature, secrets):
+        _count_refused(call)
         msg = "X-Hub-Signature-256 does not fit the body and WHATSAPP_APP_SECRET."
         raise Problem(Code.BAD_SIGNATURE, msg, headers=CHALLENGE)
     try:
@@ -41,3 +42,9 @@ def tell(call: Call) -> Reply:
         raise StoreUnavailableError(str(error)) from error  # it is sent again
     view = schemas.WebhookReceived(applied=done.applied, ignored=done.ignored)
     return Reply(data=view)
+
+
+def _count_refused(call: Call) -> None:
+    number = call.market.refused.one_more()
+    if number:
+        call.market.run.run(ACTOR, count_bad_signatures, number)

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from workflows.marketplace.change import MESSAGE_QUEUE, Change
 from workflows.marketplace.compensation import compensate
 from workflows.marketplace.late_failure import Told, after_late_failure
-from workflows.marketplace.message import Message, MessageStatus
+from workflows.marketplace.message import DELIVERIES, Message, MessageStatus
+from workflows.marketplace.metrics import count, observe, purpose_label
 from workflows.marketplace.sql.rows import LostRaceError
 from workflows.marketplace.webhook import StatusEvent
 from workflows.marketplace.whatsapp_errors import SendFailure
@@ -34,6 +35,7 @@ def apply_status(change: Change, told: StatusEvent) -> bool:
     reported = message.reported(told.status, told.wamid, at)
     if reported is not message:
         _save(change, message, reported)
+        _observe(change, message, reported, told)
     return True
 
 
@@ -56,6 +58,9 @@ def _failed(
     if outcome.again_in is None:  # the job that took it is done: another is buried
         after = replace(after, job_id=job_id, job_started_at=None)
     saved = _save(change, message, after)
+    _observe(change, message, saved, status)
+    name = "unknown" if code is None else str(code)
+    count(work, "wa_undelivered_total", code=name)
     run_at = change.now + (outcome.again_in or timedelta(0))
     change.later(MESSAGE_QUEUE, job_id, {"messageId": message.id}, run_at)
     compensate(work, message, saved, change.now)
@@ -63,6 +68,14 @@ def _failed(
         work.recipients.put(outcome.recipient)
     if outcome.channel is not None:
         work.channel.put(outcome.channel)
+
+
+def _observe(change: Change, old: Message, new: Message, told: StatusEvent) -> None:
+    observe(change.work, "webhook_lag_seconds", change.now - told.at)
+    if new.status in DELIVERIES and old.status not in DELIVERIES:
+        took = told.at - (old.accepted_at or told.at)
+        purpose = purpose_label(new.purpose)
+        observe(change.work, "wa_delivery_seconds", took, purpose=purpose)
 
 
 def _save(change: Change, old: Message, new: Message) -> Message:

@@ -7,6 +7,7 @@ from workflows.marketplace.bidding import BidSource
 from workflows.marketplace.change import Change, Marketplace
 from workflows.marketplace.errors import INVARIANT, PermanentError
 from workflows.marketplace.inbound import apply_status, record_inbound
+from workflows.marketplace.metrics import count, observe
 from workflows.marketplace.notices import OFFER_BUTTON
 from workflows.marketplace.rules.bid_text import read_bid
 from workflows.marketplace.rules.bidding import trusted_time
@@ -47,6 +48,11 @@ def receive(market: Marketplace, events: Iterable[Event | None]) -> Received:
     return Received(applied, ignored)
 
 
+def count_bad_signatures(change: Change, number: int) -> None:
+    """Count webhooks that were refused for their signature."""
+    count(change.work, "webhook_bad_signature_total", number)
+
+
 def _apply(market: Marketplace, event: Event | None) -> bool:
     if isinstance(event, StatusEvent):
         return market.run(ACTOR, apply_status, event)
@@ -73,6 +79,7 @@ def _heard(change: Change, message: InboundMessage) -> None:
         )
         return
     record_inbound(change, message.sender, message.at)
+    observe(change.work, "webhook_lag_seconds", change.now - message.at)
     word = (message.text or "").strip().casefold()
     if word in OPT_OUT | OPT_IN:
         known = change.work.recipients.get(message.sender)
