@@ -174,8 +174,13 @@ def _bid(
     if not isinstance(made, Noop):
         return made, True
     known = change.work.bids.by_ref(ref or "")
-    said = (wanted.supplier_id, wanted.amount_paisa)
-    if known is None or (known.supplier_id, known.amount_paisa) != said:
+    said = (round_id, wanted.supplier_id, wanted.amount_paisa, wanted.eta_minutes)
+    if known is None or said != (
+        known.round_id,
+        known.supplier_id,
+        known.amount_paisa,
+        known.eta_minutes,
+    ):
         code = "other_bid"
         raise PermanentError(code, "this Idempotency-Key was used for another bid")
     return known, False
@@ -233,7 +238,9 @@ def pay(call: Call) -> Reply:
 def _told(payment: Payment, wanted: schemas.TellPayment, *, status: int) -> Reply:
     """Show a payment; one that was told with another content is a conflict."""
     amount, order_id = payment.amount_paisa, payment.order_id
-    if (amount, order_id) != (wanted.amount_paisa, wanted.order_id):
+    customer_id = wanted.customer_id or payment.customer_id
+    said = (wanted.amount_paisa, wanted.order_id, customer_id)
+    if said != (amount, order_id, payment.customer_id):
         msg = f"{payment.provider_ref} was told before: {amount} paisa for {order_id}."
         raise Problem(Code.CONFLICT, msg, current={"status": payment.status})
     if payment.status is PaymentState.CAPTURED and status == 202:

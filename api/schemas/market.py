@@ -10,7 +10,7 @@ EntityId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
 MAX_PAISA = 10**13
 MAX_UNITS = 100_000
 Paisa = Annotated[int, Field(ge=1, le=MAX_PAISA)]
-Ref = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
+Ref = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,80}$")]
 
 
 class OrderLine(Body):
@@ -64,7 +64,7 @@ class TellPayment(Body):
     taken as told.
     """
 
-    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")]
     provider_ref: Ref = Field(alias="providerRef")
     amount_paisa: Paisa = Field(alias="amountPaisa")
     method: Literal["wallet", "bank", "cash"] = "wallet"

@@ -110,9 +110,9 @@ def _status(one: dict[str, Any]) -> Event | None:
     status = TOLD.get(one["status"])
     if status is None:
         return None
-    error = (one.get("errors") or [{}])[0]
+    error = _first_error(one)
     code = error.get("code")
-    detail = (error.get("error_data") or {}).get("details") or error.get("title")
+    detail = _dict(error.get("error_data")).get("details") or error.get("title")
     return StatusEvent(
         wamid=_text(one["id"]),
         message_id=_optional(one.get("biz_opaque_callback_data")),
@@ -123,16 +123,24 @@ def _status(one: dict[str, Any]) -> Event | None:
     )
 
 
+def _first_error(one: dict[str, Any]) -> dict[str, Any]:
+    return _dict(next(iter(_list(one, "errors")), None))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _message(one: dict[str, Any]) -> Event:
-    pressed = one.get("button") or {}
-    replied = (one.get("interactive") or {}).get("button_reply") or {}
+    pressed = _dict(one.get("button"))
+    replied = _dict(_dict(one.get("interactive")).get("button_reply"))
     said = _optional(one.get("from")) or ""
     return InboundMessage(
         wamid=_text(one["id"]),
         sender=_sender(said, one.get("from_user_id")),
         said=said[:MAX_SAID],
         at=_time(one["timestamp"]),
-        text=_optional((one.get("text") or {}).get("body")),
+        text=_optional(_dict(one.get("text")).get("body")),
         button=_optional(pressed.get("payload") or replied.get("id")),
     )
 
@@ -156,7 +164,8 @@ def _text(value: Any) -> str:
 
 
 def _optional(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Return a text; without NUL, which PostgreSQL cannot hold."""
+    return value.replace("\0", "") or None if isinstance(value, str) else None
 
 
 def _time(value: Any) -> datetime:
