@@ -3,17 +3,11 @@
 Runs where `initdb`, `postgres` and psycopg are installed; is skipped elsewhere.
 """
 
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
-import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -21,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from tests.integration.marketplace import people
+from tests.integration.marketplace.postgresql import PostgresServer, available
 from tests.property.test_marketplace import (
     BY_BIDS,
     START,
@@ -47,10 +42,9 @@ from workflows.marketplace.transitions.orders import NewOrder
 from workflows.marketplace.webhook import StatusEvent
 
 pytest.importorskip("psycopg")
-if shutil.which("initdb") is None or shutil.which("postgres") is None:
+if not available():
     pytest.skip("no PostgreSQL here", allow_module_level=True)
 
-USER = "nobody" if os.geteuid() == 0 else None  # the server refuses to be root
 STORY: list[Step] = [
     *BY_BIDS,
     ("answer", 0, 1),
@@ -77,31 +71,10 @@ class PostgresDatabase:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    """A server of its own, on a socket in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        data, log = f"{folder}/data", Path(f"{folder}/log")
-        make = ["initdb", "-D", data, "-A", "trust", "-U", "shop"]
-        subprocess.run(make, check=True, capture_output=True, user=USER)
-        run = ["postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
-        with log.open("wb") as out:
-            server = subprocess.Popen(run, stdout=out, stderr=out, user=USER)
-        try:
-            until(lambda: "ready to accept" in log.read_text())
-            engine = create_engine(f"postgresql+psycopg://shop@/postgres?host={folder}")
-            yield engine
-            engine.dispose()
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def engine(postgresql: PostgresServer) -> Iterator[Engine]:
+    engine = create_engine(postgresql.url())
+    yield engine
+    engine.dispose()
 
 
 def empty(engine: Engine) -> None:
