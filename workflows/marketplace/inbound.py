@@ -43,10 +43,9 @@ def _failed(
     change: Change, message: Message, status: StatusEvent, at: datetime
 ) -> None:
     work = change.work
-    code = None if status.code is None else int(status.code)
     outcome = after_late_failure(
         message,
-        SendFailure(http_status=400, code=code, detail=status.detail),
+        SendFailure(http_status=400, code=status.code, detail=status.detail),
         Told(wamid=status.wamid, at=at, now=change.now),
         work.recipients.get(message.recipient_key),
         work.channel.get(),
@@ -59,8 +58,8 @@ def _failed(
         after = replace(after, job_id=job_id, job_started_at=None)
     saved = _save(change, message, after)
     _observe(change, message, saved, status)
-    name = "unknown" if code is None else str(code)
-    count(work, "wa_undelivered_total", code=name)
+    code = "unknown" if status.code is None else str(status.code)
+    count(work, "wa_undelivered_total", code=code)
     run_at = change.now + (outcome.again_in or timedelta(0))
     change.later(MESSAGE_QUEUE, job_id, {"messageId": message.id}, run_at)
     compensate(work, message, saved, change.now)

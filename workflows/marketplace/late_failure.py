@@ -52,9 +52,8 @@ def after_late_failure(
     channel: Channel,
 ) -> Outcome | None:
     """Decide what a late failure means; None if it is no news."""
-    failed = message.reported(
-        MessageStatus.FAILED, told.wamid, told.at, str(failure.name)
-    )
+    status = MessageStatus.FAILED
+    failed = message.reported(status, told.wamid, told.at, failure.name)
     if failed is message:
         return None
     rule = classify(failure)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.market import Tally
 from tests.integration.marketplace import invoices, story
 from tests.integration.marketplace.caller import Caller, Provider, awarded
 from tests.integration.marketplace.shop import Shop
@@ -106,6 +107,13 @@ def test_metrics_of_the_marketplace_stand_beside_the_others(api: Caller) -> None
     assert "webhook_bad_signature_total 1\n" in text
     assert 'sweeper_rescued_total{kind="order"} 0\n' in text
     assert "workflows_store_up 1\n" in text
+
+
+def test_refused_webhooks_are_written_down_seldom_and_all_of_them() -> None:
+    tally = Tally(seconds=1000)
+    assert [tally.one_more() for _ in range(3)] == [1, 0, 0]
+    tally._next = 0
+    assert tally.one_more() == 3
 
 
 def test_a_marketplace_out_of_reach_costs_no_other_metric(market: Shop) -> None:
