@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from workflows.marketplace.change import Marketplace
-from workflows.marketplace.ports import PaymentsPort
+if TYPE_CHECKING:  # an API without the marketplace does not load its libraries
+    from workflows.marketplace.change import Marketplace
+    from workflows.marketplace.ports import PaymentsPort
 
 
 class Tally:
@@ -38,8 +40,8 @@ class Market:
     handshake.
     """
 
-    run: Marketplace
-    payments: PaymentsPort
+    run: "Marketplace"
+    payments: "PaymentsPort"
     verify_token: str = field(default="", repr=False)
     app_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     refused: Tally = field(default_factory=Tally)

@@ -11,7 +11,6 @@ import msgspec
 
 from api import schemas
 from api.call import Call, RawReply
-from api.market_routes import MARKET_ROUTES
 from api.openapi import build_openapi
 from api.parameters import CURSOR, LIMIT, QueryParameter
 from api.resources import exposition, jobs, monitoring, queues, schedules
@@ -384,13 +383,16 @@ ROUTES = (
     *WORKFLOW_ROUTES,
     *_OTHER_ROUTES,
     *_RAW_ROUTES,
-    *MARKET_ROUTES,
 )
 
 
 def served(*, market: bool) -> tuple[Route, ...]:
     """Return the routes of an API with or without the marketplace."""
-    return tuple(route for route in ROUTES if market or route not in MARKET_ROUTES)
+    if not market:
+        return ROUTES
+    from api.market_routes import MARKET_ROUTES  # noqa: PLC0415 - heavy libraries
+
+    return (*ROUTES, *MARKET_ROUTES)
 
 
 def by_path(routes: Iterable[Route]) -> Mapping[str, tuple[Route, ...]]:

@@ -5,9 +5,6 @@ from api.prometheus import CONTENT_TYPE, RECENT_MINUTES, Family, Snapshot, rende
 from workflows.client import JobClient
 from workflows.client.monitoring import MINUTE_MS
 from workflows.exceptions import StoreError
-from workflows.marketplace.change import Change
-from workflows.marketplace.errors import TransientError
-from workflows.marketplace.metrics import Metric, read_metrics
 
 
 def prometheus(call: Call) -> RawReply:
@@ -25,21 +22,11 @@ def _exposition(call: Call) -> str:
 
 
 def _market(call: Call) -> list[Family]:
-    """Return the marketplace's metrics; if it is out of reach, that it is."""
-    up = Family("marketplace_up", "gauge", "Whether the marketplace's tables answer.")
     if call.open_market is None:
         return []
-    try:
-        found = call.market.run.run("metrics", _read)
-    except (StoreError, TransientError):
-        up.add(0)
-        return [up]
-    up.add(1)
-    return [up, *(Family(one.name, one.kind, one.help, one.samples) for one in found)]
+    from api.resources.market_metrics import market_families  # noqa: PLC0415 - heavy
 
-
-def _read(change: Change) -> list[Metric]:
-    return read_metrics(change.work, change.now, change.terms)
+    return market_families(call)
 
 
 def _snapshot(client: JobClient) -> Snapshot:

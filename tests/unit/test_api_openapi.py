@@ -11,9 +11,11 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from api.app import create_app
 from api.openapi import build_openapi
-from api.routes import ROUTES, served
+from api.routes import served
 from tests.unit.api_stand_in import UnreachableStore
 from workflows.client import JobClient
+
+ROUTES = served(market=True)
 
 
 def description() -> dict[str, Any]:
