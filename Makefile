@@ -33,7 +33,9 @@ test: $(VENV)/.dev
 
 test-postgres: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -e '.[postgresql]'
-	$(BIN)/python -m pytest tests/integration/marketplace/test_postgresql.py
+	MARKETPLACE_TESTS_ON=postgresql $(PYTEST) tests/integration/marketplace \
+	  -k "not redis" $(addprefix --ignore tests/integration/marketplace/test_, \
+	  constraints.py database.py graph_stub.py migrations.py)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

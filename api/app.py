@@ -9,9 +9,10 @@ import falcon
 from api.body import BodyLimits
 from api.call import Shared
 from api.endpoint import Endpoint
+from api.market import OpenMarket
 from api.middleware import HostCheck, RequestContext
 from api.problems import PROBLEM_JSON, Code, problem_of
-from api.routes import by_path
+from api.routes import by_path, served
 from api.waits import DEFAULT_WAITS, Waits
 from workflows.client import BlockingClient, JobClient, WorkflowService
 from workflows.exceptions import StoreError
@@ -29,11 +30,13 @@ def create_app(
     body_limits: BodyLimits | None = None,
     workflows: BlockingClient | None = None,
     waits: int = DEFAULT_WAITS,
+    market: OpenMarket | None = None,
 ) -> Application:
     """Return the API over a client.
 
     `new_id` makes request ids. `hosts`: names, besides localhost and any IP address,
     under which the API may be called. `waits`: how many requests may wait at once.
+    `market`: opens the marketplace; without it, its routes are not served.
     """
     app: Application = falcon.App(
         middleware=[RequestContext(new_id), HostCheck(hosts)],
@@ -44,8 +47,11 @@ def create_app(
     app.add_error_handler(falcon.HTTPError, _answer)
     limits, shared = body_limits or BodyLimits(), Shared(waits=Waits(waits))
     workflows = workflows or BlockingClient(WorkflowService(client.store))
-    for path, routes in by_path().items():
-        app.add_route(path, Endpoint(routes, client, workflows, limits, shared))
+    for path, routes in by_path(served(market=market is not None)).items():
+        endpoint = Endpoint(
+            routes, client, workflows, limits, shared=shared, open_market=market
+        )
+        app.add_route(path, endpoint)
     return app
 
 

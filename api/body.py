@@ -42,21 +42,30 @@ def read_json(environ: Mapping[str, Any], limits: BodyLimits) -> Any:
     """Return the decoded body of a request, or NO_BODY.
 
     Raises:
-        Problem: 400, 408, 413 or 415, each with its reason. What was not read is
-            given up, and the connection with it.
+        Problem: 400, 408, 413 or 415, each with its reason.
     """
-    try:
-        _check_media_type(environ)
-        raw = _read(environ, limits)
-    except Problem:
-        _give_up(environ["wsgi.input"])
-        raise
+    raw = read_raw(environ, limits)
     if not raw:
         return NO_BODY
     if not environ.get("CONTENT_TYPE"):
         msg = "Send Content-Type: application/json with the body."
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE, msg)
     return decode_json(raw)
+
+
+def read_raw(environ: Mapping[str, Any], limits: BodyLimits) -> bytes:
+    """Return the bytes of a request's body of JSON, as they came.
+
+    Raises:
+        Problem: 400, 408, 413 or 415, each with its reason. What was not read is
+            given up, and the connection with it.
+    """
+    try:
+        _check_media_type(environ)
+        return _read(environ, limits)
+    except Problem:
+        _give_up(environ["wsgi.input"])
+        raise
 
 
 def _check_media_type(environ: Mapping[str, Any]) -> None:

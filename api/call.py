@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from api.cache import Cached
+from api.market import Market, OpenMarket
 from api.waits import DEFAULT_WAITS, Waits
 from workflows.client import BlockingClient, JobClient
 
@@ -37,6 +38,17 @@ class Call:
     body: BaseModel | None
     request_key: str | None  # the Idempotency-Key, scoped by method and path
     traceparent: str
+    open_market: OpenMarket | None = None
+    raw: bytes = b""  # of a signed body, as it came
+    signature: str = ""
+
+    @property
+    def market(self) -> Market:
+        """Return the marketplace, of which only its own routes know."""
+        if self.open_market is None:
+            msg = "the marketplace is not served here"
+            raise TypeError(msg)
+        return self.open_market()
 
     def read(self, model: type[BodyModel]) -> BodyModel:
         """Return the body, whose model the route declares."""

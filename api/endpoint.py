@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import falcon
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from api.body import NO_BODY, BodyLimits, read_json
+from api.body import NO_BODY, BodyLimits, read_json, read_raw
 from api.call import Call, RawReply, Reply, Shared
+from api.market import OpenMarket
 from api.parameters import CURSOR, path_ids, query_values
 from api.problems import Code, Problem, invalid_body
 from api.route import Route
@@ -29,12 +31,15 @@ class Endpoint:
         client: JobClient,
         workflows: BlockingClient,
         limits: BodyLimits,
+        *,
         shared: Shared,
+        open_market: OpenMarket | None = None,
     ) -> None:
         self._client = client
         self._workflows = workflows
         self._shared = shared
         self._limits = limits
+        self._open_market = open_market
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", self._responder(route))
 
@@ -58,7 +63,11 @@ class Endpoint:
             raise Problem(Code.NOT_FOUND, "There is nothing at this path.")
         checked = path_ids(ids)
         query = query_values(req.query_string, route.query)
-        value = read_json(req.env, self._limits)
+        limits = self._limits
+        if route.max_body is not None:
+            limits = replace(limits, max_bytes=route.max_body)
+        raw = read_raw(req.env, limits) if route.signed else b""
+        value = NO_BODY if route.signed else read_json(req.env, limits)
         return Call(
             client=self._client,
             workflows=self._workflows,
@@ -68,6 +77,9 @@ class Endpoint:
             body=_body(route, value),
             request_key=_request_key(route, req),
             traceparent=_traceparent(req),
+            open_market=self._open_market,
+            raw=raw,
+            signature=req.get_header("X-Hub-Signature-256") or "",
         )
 
 

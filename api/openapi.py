@@ -81,6 +81,11 @@ def _operation(route: Route, refs: Mapping[ModelRef, Any]) -> dict[str, Any]:
             "required": not route.body_optional,
             "content": {"application/json": {"schema": refs[route.body, "validation"]}},
         }
+    if route.signed:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
     return operation
 
 
@@ -95,13 +100,22 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         for name in re.findall(r"{(\w+)}", route.path)
     ]
     query = [_query_parameter(parameter) for parameter in route.query]
-    key = {
+    key: dict[str, Any] = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes it safe to send the request again.",
         "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
     }
-    return [*ids, *query, *([key] if route.idempotent_by_key else [])]
+    signature: dict[str, Any] = {
+        "name": "X-Hub-Signature-256",
+        "in": "header",
+        "required": True,
+        "description": "`sha256=` and the HMAC of the body under the app's secret.",
+        "schema": {"type": "string"},
+    }
+    headers = [key] if route.idempotent_by_key else []
+    headers += [signature] if route.signed else []
+    return [*ids, *query, *headers]
 
 
 def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
@@ -206,6 +220,11 @@ PROBLEM = {
         "code": {"type": "string", "enum": [code.value for code in Code]},
         "requestId": {"type": "string"},
         "retryable": {"type": "boolean"},
+        "current": {
+            "type": "object",
+            "description": "What is the case instead.",
+            "additionalProperties": {"type": "string"},
+        },
         "errors": {
             "type": "array",
             "items": {

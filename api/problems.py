@@ -43,6 +43,8 @@ class Code(StrEnum):
     BAD_JSON = "bad_json"
     BAD_HEADER = "bad_header"
     CROSS_ORIGIN = "cross_origin"
+    BAD_SIGNATURE = "bad_signature"
+    NOT_AUTHENTIC = "not_authentic"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
@@ -59,6 +61,7 @@ class Code(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_FULL = "store_full"
     STORE_REFUSED = "store_refused"
+    NOT_CONFIGURED = "not_configured"
     QUERY_TIMEOUT = "query_timeout"
 
 
@@ -71,6 +74,8 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.BAD_JSON: (400, "Body is not acceptable JSON"),
     Code.BAD_HEADER: (400, "Bad header"),
     Code.CROSS_ORIGIN: (403, "Cross-origin request refused"),
+    Code.BAD_SIGNATURE: (401, "The signature does not fit"),
+    Code.NOT_AUTHENTIC: (403, "Not authentic"),
     Code.NOT_FOUND: (404, "Not found"),
     Code.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Code.REQUEST_TIMEOUT: (408, "Request body took too long"),
@@ -87,6 +92,7 @@ STATUS: Mapping[Code, tuple[int, str]] = {
     Code.STORE_UNAVAILABLE: (503, "Store unavailable"),
     Code.STORE_FULL: (503, "Store full"),
     Code.STORE_REFUSED: (503, "Store refused"),
+    Code.NOT_CONFIGURED: (503, "Not configured"),
     Code.QUERY_TIMEOUT: (504, "Query not answered"),
 }
 RETRYABLE = frozenset(
@@ -110,12 +116,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         *,
         errors: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        current: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.current = dict(current or {})  # what is the case instead
         self.status, self.title = STATUS[code]
 
     def body(self, *, instance: str, request_id: str) -> bytes:
@@ -135,6 +143,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
                 for fault in self.errors
             ],
         }
+        if self.current:
+            fields["current"] = self.current
         return msgspec.json.encode(fields)
 
 

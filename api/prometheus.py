@@ -4,7 +4,7 @@ Label values come from closed sets (queues, states, outcomes, reasons), never fr
 Beyond MAX_QUEUES queues the rest are counted together as `other`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workflows import __version__
@@ -61,8 +61,11 @@ class Family:
             )
 
 
-def render(snapshot: Snapshot | None) -> str:
-    """Return the exposition; without a snapshot it says that the store is down."""
+def render(snapshot: Snapshot | None, more: Iterable[Family] = ()) -> str:
+    """Return the exposition; without a snapshot it says that the store is down.
+
+    `more`: metrics of others, which come last.
+    """
     up = Family("workflows_store_up", "gauge", "Whether the store answers.")
     up.add(0 if snapshot is None else 1)
     build = Family("workflows_build_info", "gauge", "The version that runs.")
@@ -75,6 +78,7 @@ def render(snapshot: Snapshot | None) -> str:
         families += _durations(queues, snapshot)
         families += _workers(queues, snapshot)
         families += _schedules(snapshot)
+    families += more
     lines = (line for family in families for line in family.lines())
     return "\n".join(lines) + "\n"
 

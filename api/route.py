@@ -18,7 +18,8 @@ class Route:
     """One operation. `errors`: the codes that are special to it, per status.
 
     `body_optional`: without a body, the model's defaults hold. `idempotent_by_key`:
-    the route takes an Idempotency-Key.
+    the route takes an Idempotency-Key. `signed`: the handler checks and decodes the
+    body's bytes itself.
     """
 
     method: Method
@@ -35,6 +36,8 @@ class Route:
     success: tuple[int, ...] = (200,)
     errors: tuple[int, ...] = ()
     idempotent_by_key: bool = False
+    signed: bool = False
+    max_body: int | None = None  # bytes; None: WORKFLOWS_API_MAX_BODY
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ The guide's six stand under `/api/v1/queue`; all others under plural nouns, so t
 queue or job can be named so that two routes mean the same path.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import msgspec
@@ -380,14 +380,17 @@ _OTHER_ROUTES = (
 )
 
 
-def openapi(_call: Call) -> RawReply:
+def openapi(call: Call) -> RawReply:
     """Read the description of this API."""
-    return RawReply(content_type="application/json", content=_description())
+    return RawReply(
+        content_type="application/json",
+        content=_description(market=call.open_market is not None),
+    )
 
 
 @cache
-def _description() -> bytes:
-    return msgspec.json.encode(build_openapi(ROUTES))
+def _description(*, market: bool) -> bytes:
+    return msgspec.json.encode(build_openapi(served(market=market)))
 
 
 _RAW_ROUTES = (
@@ -421,9 +424,18 @@ ROUTES = (
 )
 
 
-def by_path() -> Mapping[str, tuple[Route, ...]]:
+def served(*, market: bool) -> tuple[Route, ...]:
+    """Return the routes of an API with or without the marketplace."""
+    if not market:
+        return ROUTES
+    from api.market_routes import MARKET_ROUTES  # noqa: PLC0415 - heavy libraries
+
+    return (*ROUTES, *MARKET_ROUTES)
+
+
+def by_path(routes: Iterable[Route]) -> Mapping[str, tuple[Route, ...]]:
     """Return the routes of each path."""
     paths: dict[str, tuple[Route, ...]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths[route.path] = (*paths.get(route.path, ()), route)
     return paths

@@ -47,6 +47,7 @@ class Shop:
             "WHATSAPP_PHONE_NUMBER_ID": "1055501",
             "WHATSAPP_ACCESS_TOKEN": TOKEN,
             "WHATSAPP_MAX_MPS": "60",
+            "TOKEN_SECRET": "a secret of the tests",
         }
         self.database = Database(self._env["DATABASE_URL"])
         options = StoreOptions(namespace="workflows")

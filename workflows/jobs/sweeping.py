@@ -13,6 +13,7 @@ from typing import Any
 
 from workflows.exceptions import StoreFullError, StoreUnavailableError
 from workflows.marketplace.change import Change, Marketplace, Noop
+from workflows.marketplace.metrics import count
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +71,30 @@ def run_sweep(shop: Marketplace, sweep: Sweep, limit: int) -> Swept:
 
 def _act(shop: Marketplace, sweep: Sweep, one: str, swept: Swept) -> None:
     try:
-        outcome = shop.run(sweep.actor, sweep.act, one)
+        outcome = shop.run(sweep.actor, _rescue, sweep, one)
     except (StoreUnavailableError, StoreFullError):
         raise
     except Exception:  # whatever it is, the other rows must not wait for it
         log.exception("sweeping %s %s failed", sweep.kind, one)
-        shop.run(sweep.actor, sweep.failed, one)
+        shop.run(sweep.actor, _count_failure, sweep, one)
         swept.failed += 1
         return
     if isinstance(outcome, Noop):
         swept.noop += 1
     else:
         swept.rescued += 1
+
+
+def _rescue(change: Change, sweep: Sweep, one: str) -> object:
+    outcome = sweep.act(change, one)
+    if not isinstance(outcome, Noop):
+        count(change.work, "sweeper_rescued_total", kind=sweep.kind)
+    return outcome
+
+
+def _count_failure(change: Change, sweep: Sweep, one: str) -> None:
+    sweep.failed(change, one)
+    count(change.work, "sweeper_failed_total", kind=sweep.kind)
 
 
 def show_poisoned(

@@ -31,6 +31,15 @@ class OutboxJob:
     relayed_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How often something happened, since the tables were made."""
+
+    name: str
+    labels: dict[str, str]
+    value: int
+
+
 class TaskState(StrEnum):
     """Whether a person has done it."""
 

@@ -43,9 +43,8 @@ EntityId = Annotated[
 DedupeKey = Annotated[
     str, StringConstraints(min_length=3, max_length=160, pattern=r"^[\x21-\x7e]+$")
 ]
-Bsuid = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$")
-]
+BSUID_PATTERN = r"^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$"
+Bsuid = Annotated[str, StringConstraints(pattern=BSUID_PATTERN)]
 Name = Annotated[str, StringConstraints(max_length=64)]
 
 

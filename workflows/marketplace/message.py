@@ -6,7 +6,10 @@ Every method returns the row as it should become; writing it is a compare-and-se
     queued → sending → accepted → sent → delivered → read
     queued → parked | expired | suppressed
     sending → queued (again) | ambiguous | failed
-    accepted | sent → failed;  failed → delivered | read (told late)
+    accepted | sent → failed | queued (WhatsApp took it and could not deliver it)
+    failed → delivered | read (told late)
+
+A row that is to be sent (again) and has a `wamid` has that of a call that failed late.
 """
 
 from collections.abc import Callable
@@ -23,6 +26,9 @@ LEASE = timedelta(seconds=60)  # longer than one call can take
 WINDOW = timedelta(hours=24)  # free-form is allowed so long after an inbound message
 WINDOW_SAFETY = timedelta(seconds=60)
 SUPPRESSION = timedelta(days=30)
+MAX_CALLS = 3  # of one message, whoever asks for them
+BACKOFF = timedelta(seconds=2)  # after the first failed call; then twice that
+PROBE_INTERVAL = timedelta(seconds=60)
 
 
 class MessageStatus(StrEnum):
@@ -56,6 +62,9 @@ RANK: dict[MessageStatus, int] = {
     MessageStatus.DELIVERED: 4,
     MessageStatus.READ: 5,
 }  # every other status ranks 0
+
+
+DELIVERIES = frozenset({MessageStatus.DELIVERED, MessageStatus.READ})
 
 
 def next_status(current: MessageStatus, incoming: MessageStatus) -> MessageStatus:
@@ -146,11 +155,16 @@ class Message:
         )
 
     def accepted(self, wamid: str, pacing: str | None, now: datetime) -> "Message":
-        """WhatsApp took it; true whatever we thought of it meanwhile."""
+        """WhatsApp took it; true whatever we thought of it meanwhile.
+
+        Unless it has been told by then that this very call failed.
+        """
+        if self._unsent and self.wamid == wamid:
+            return self
         return replace(
             self,
             status=next_status(self.status, MessageStatus.ACCEPTED),
-            wamid=self.wamid or wamid,
+            wamid=wamid if self._unsent else self.wamid or wamid,
             pacing=pacing,
             accepted_at=self.accepted_at or now,
             lease_until=None,
@@ -205,21 +219,36 @@ class Message:
     def reported(
         self, status: MessageStatus, wamid: str, at: datetime, code: str | None = None
     ) -> "Message":
-        """The row after a status webhook; the same row if it says nothing new."""
+        """The row after a status webhook; the same row if it says nothing new.
+
+        Of a call that another one has followed, only a delivery is news.
+        """
         newer = next_status(self.status, status)
         if newer is self.status and self.wamid is not None:
+            return self
+        if self._followed(wamid) and newer not in DELIVERIES:
             return self
         failed = newer is MessageStatus.FAILED and self.status is not newer
         return replace(
             self,
             status=newer,
-            wamid=self.wamid or wamid,
+            wamid=wamid if self._unsent else self.wamid or wamid,
             status_at=at,
             accepted_at=self.accepted_at or at,
             lease_until=None,
             failed_at=at if failed else self.failed_at,
             error_code=code if failed else self.error_code,
         )
+
+    @property
+    def _unsent(self) -> bool:
+        return self.status not in RANK
+
+    def _followed(self, wamid: str) -> bool:
+        """Whether that call is over: another one was made, or is to be made."""
+        if self.wamid is None:
+            return False
+        return (self.wamid == wamid) is self._unsent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +276,12 @@ class Recipient:
             return True
         return now < self.last_inbound_at + WINDOW - WINDOW_SAFETY
 
+    def refused(self, now: datetime, *, opted_out: bool) -> "Recipient":
+        """It cannot be reached by WhatsApp, or wants nothing from us."""
+        if opted_out:
+            return replace(self, opted_out=True)
+        return replace(self, suppressed_until=now + SUPPRESSION)
+
     def heard(self, at: datetime) -> "Recipient":
         """It wrote to us: it exists, and the window is open."""
         latest = max(at, self.last_inbound_at or at)
@@ -270,8 +305,9 @@ class Channel:
         """Whether messages are parked."""
         return self.open_since is not None
 
-    def opened(self, code: str, now: datetime, probe_at: datetime | None) -> "Channel":
+    def opened(self, code: str, now: datetime, *, probe: bool = True) -> "Channel":
         """Open; if it is open already, the first opening stands."""
         if self.open:
             return self
+        probe_at = now + PROBE_INTERVAL if probe else None
         return Channel(open_since=now, probe_at=probe_at, code=code)

@@ -53,8 +53,9 @@ def services() -> Services:
 def _made(pid: int) -> Services:  # noqa: ARG001 - a child process gets its own
     settings = read_settings(MarketplaceSettings)
     database = Database(
-        settings.database_url,
+        settings.database_url.get_secret_value(),
         orders=_own("ORDERS_ADAPTER", settings.orders_adapter, SqlOrders),
+        pool_size=settings.database_pool_size,
         credit=_own("CREDIT_ADAPTER", settings.credit_adapter, NativeCredit),
     )
     return Services(

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.exceptions import SettingsError
 from workflows.marketplace.change import Timers
-from workflows.marketplace.database import sqlite_url
+from workflows.marketplace.database import POOL_SIZE, database_url
 from workflows.marketplace.fields import Phone
 from workflows.marketplace.pair_limit import PairLimit
 from workflows.marketplace.terms import Terms
@@ -40,6 +40,7 @@ def _one_or_a_class(*names: str) -> Any:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+MIN_SECRET = 16  # characters
 Minutes = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -54,7 +55,8 @@ class MarketplaceSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    database_url: str = "sqlite:///./var/marketplace.db"
+    database_url: Secret = SecretStr("sqlite:///./var/marketplace.db")
+    database_pool_size: Annotated[int, Field(ge=1, le=100)] = POOL_SIZE
     whatsapp_transport: Annotated[str, _one_or_a_class("console", "graph")] = "console"
     payments_adapter: Annotated[str, _one_or_a_class("none")] = "none"
     orders_adapter: Annotated[str, _one_or_a_class("native")] = "native"
@@ -63,6 +65,9 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_graph_version: Annotated[str, Field(pattern=r"^v\d{1,3}\.0$")] = "v25.0"
     whatsapp_phone_number_id: Annotated[str, Field(pattern=r"^\d{0,32}$")] = ""
     whatsapp_access_token: Secret = SecretStr("")
+    whatsapp_verify_token: Secret = SecretStr("")
+    whatsapp_app_secret: Secret = SecretStr("")
+    whatsapp_old_app_secret: Secret = SecretStr("")
     whatsapp_pair_burst: Annotated[int, Field(ge=1, le=45)] = 3
     whatsapp_pair_period_s: Annotated[float, Field(gt=0, le=3600)] = 6
     whatsapp_max_mps: Annotated[int, Field(ge=1, le=60)] = 10
@@ -89,6 +94,13 @@ class MarketplaceSettings(BaseSettings):
         """The pair limiter as configured."""
         period = timedelta(seconds=self.whatsapp_pair_period_s)
         return PairLimit(period, self.whatsapp_pair_burst)
+
+    @property
+    def app_secrets(self) -> tuple[bytes, ...]:
+        """What webhooks may be signed with; none: all are refused."""
+        given = (self.whatsapp_app_secret, self.whatsapp_old_app_secret)
+        texts = [secret.get_secret_value() for secret in given]
+        return tuple(text.encode() for text in texts if text)
 
     @property
     def terms(self) -> Terms:
@@ -128,9 +140,9 @@ class MarketplaceSettings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _names_a_file(cls, value: str) -> str:
+    def _names_a_database(cls, value: SecretStr) -> SecretStr:
         try:
-            sqlite_url(value)
+            database_url(value.get_secret_value())
         except SettingsError as error:
             raise ValueError(str(error)) from None
         return value
@@ -146,4 +158,17 @@ class MarketplaceSettings(BaseSettings):
             if missing:
                 msg = f"WHATSAPP_TRANSPORT=graph needs {' and '.join(missing)}"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _buttons_need_a_secret(self) -> Self:
+        secret = self.token_secret.get_secret_value()
+        if self.whatsapp_transport != "console" and len(secret) < MIN_SECRET:
+            msg = (
+                "TOKEN_SECRET signs the buttons of messages: whoever knows it can "
+                "answer for any supplier. Set one of 16 characters or more, such as "
+                "openssl rand -hex 32 prints (only WHATSAPP_TRANSPORT=console may do "
+                "without)"
+            )
+            raise ValueError(msg)
         return self

@@ -1,5 +1,6 @@
 """One stub per test process, one shop per test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from tests.clock import ManualClock
 from tests.conftest import MakeStore
 from tests.integration.marketplace import people
+from tests.integration.marketplace.caller import Caller, Provider
+from tests.integration.marketplace.postgresql import PostgresServer
 from tests.integration.marketplace.shop import START, Shop, ms
 from tests.integration.marketplace.stub import StubProcess
 from workflows.marketplace.database import Database
@@ -29,9 +32,20 @@ def stub(stub_process: StubProcess) -> StubProcess:
     return stub_process
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/marketplace.db")
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of the test's own; `make test-postgres` has them all on a server."""
+    url = f"sqlite:///{tmp_path}/marketplace.db"
+    if os.environ.get("MARKETPLACE_TESTS_ON") == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgresql")
+        url = server.new_database()
+    database = Database(url)
     yield database
     database.close()
 
@@ -69,7 +83,7 @@ class Deliveries:
         if message.to_phone in self.refused:
             return SendFailure(http_status=400, code=131026)
         self.sent.append(message)
-        return Accepted(wamid=f"wamid.{message.id}")
+        return Accepted(wamid=f"wamid.{message.id}.{len(self.sent)}")
 
     def probe(self) -> bool:
         return True
@@ -96,3 +110,8 @@ def market(
     with database.begin() as work:
         people.move_in(work)
     return shop
+
+
+@pytest.fixture
+def api(market: Shop) -> Caller:
+    return Caller(market, Provider())

@@ -39,6 +39,7 @@ class StubProcess:
             whatsapp_phone_number_id="1055501",
             whatsapp_access_token=SecretStr(TOKEN),
             whatsapp_read_timeout_s=1,
+            token_secret=SecretStr("a secret of the tests"),
             **changes,
         )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.marketplace.rows import NOW, message, order
 from workflows.exceptions import StoreRefusedError, StoreUnavailableError
-from workflows.marketplace import database as module
+from workflows.marketplace import on_sqlite
 from workflows.marketplace.content import TemplateContent
 from workflows.marketplace.database import Database
 from workflows.marketplace.message import Channel, Recipient
@@ -42,7 +42,7 @@ def test_rows_come_back_as_they_were(database: Database) -> None:
         row = work.messages.add(message())
         saved = work.messages.save(row, from_template)
         work.recipients.put(Recipient(key="x", last_inbound_at=NOW, opted_out=True))
-        work.channel.put(Channel().opened("190", NOW, NOW + timedelta(seconds=60)))
+        work.channel.put(Channel().opened("190", NOW))
         work.orders.add(order(NOW))
     with database.begin() as work:
         assert work.messages.get("msg_1") == saved
@@ -125,7 +125,7 @@ def test_a_newer_file_is_refused(database: Database, path: Path) -> None:
 def test_a_busy_database_is_unavailable_not_an_error_of_the_job(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(on_sqlite, "BUSY_TIMEOUT_MS", 50)
     database = Database(f"sqlite:///{path}")
 
     def second_writer() -> None:

@@ -14,6 +14,7 @@ from workflows.marketplace.inbound import apply_status, record_inbound
 from workflows.marketplace.message import JobRun, Message, MessageStatus
 from workflows.marketplace.ports import Accepted, MessageTransport
 from workflows.marketplace.transports.graph import GraphTransport
+from workflows.marketplace.webhook import StatusEvent
 from workflows.marketplace.whatsapp_errors import SendFailure
 from workflows.store import Claim, QueueClaim
 
@@ -135,7 +136,7 @@ def test_wa_3_a_number_without_whatsapp_is_left_alone(
     assert shop.message_of(second).status is MessageStatus.SUPPRESSED
     assert shop.job(second).state is JobState.COMPLETED
     assert len(stub.calls()) == 1
-    record_inbound(shop.storage, "+9779800131026", shop.now())
+    shop.market.run("webhook", record_inbound, "+9779800131026", shop.now())
     shop.send(gone)
     shop.run_for(10)
     assert len(stub.calls()) == 2
@@ -173,7 +174,7 @@ def test_wa_6_free_form_only_while_the_window_is_open(
     shop: Shop, stub: StubProcess
 ) -> None:
     heard = START - timedelta(hours=24) + timedelta(minutes=2)
-    record_inbound(shop.storage, PHONE, heard)
+    shop.market.run("webhook", record_inbound, PHONE, heard)
     fallback = {"fallbackTemplate": TEMPLATE}
     shop.run_for(59)
     shop.say("in time", **fallback)
@@ -218,13 +219,13 @@ def test_wa_7_a_webhook_resolves_an_ambiguous_send(
 ) -> None:
     job = cut_after_accepting(shop, stub, "at_least_once")
     [sent] = stub.messages()
-    assert apply_status(
-        shop.storage,
+    told = StatusEvent(
         message_id=sent["request"]["biz_opaque_callback_data"],
         wamid=sent["wamid"],
         status=MessageStatus.SENT,
         at=shop.now(),
     )
+    assert shop.market.run("webhook", apply_status, told)
     row = shop.message_of(job)
     assert (row.status, row.wamid) == (MessageStatus.SENT, sent["wamid"])
     shop.run_for(3600)
@@ -272,13 +273,13 @@ class OvertakenTransport:
     shop: Shop
 
     def send(self, message: Message) -> SendFailure:
-        apply_status(
-            self.shop.storage,
+        told = StatusEvent(
             message_id=message.id,
             wamid="wamid.1",
             status=MessageStatus.DELIVERED,
             at=self.shop.now(),
         )
+        self.shop.market.run("webhook", apply_status, told)
         return SendFailure(http_status=500, code=131016)
 
     def probe(self) -> bool:

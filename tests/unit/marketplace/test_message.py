@@ -100,5 +100,5 @@ def test_an_older_inbound_message_does_not_turn_back_the_window() -> None:
 
 
 def test_the_first_opening_of_the_circuit_stands() -> None:
-    first = Channel().opened("190", NOW, NOW)
-    assert first.opened("368", NOW + timedelta(seconds=5), None) == first
+    first = Channel().opened("190", NOW)
+    assert first.opened("368", NOW + timedelta(seconds=5), probe=False) == first

@@ -18,8 +18,8 @@ from workflows.marketplace.services import services
 )
 def expire_order(order: OrderExpiry) -> dict[str, object]:
     """Close one order; see `OrderExpirer.run`."""
-    expirer = OrderExpirer(marketplace=marketplace(), payments=services().payments)
     with put_off_while_unavailable():
+        expirer = OrderExpirer(marketplace=marketplace(), payments=services().payments)
         return expirer.run(order)
 
 

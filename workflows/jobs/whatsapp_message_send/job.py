@@ -30,8 +30,17 @@ SETTINGS = read_settings(MarketplaceSettings)  # a wrong one stops the start
 )
 def send_whatsapp_message(message: WhatsAppMessageSend, *, job: JobContext) -> Result:
     """Send one WhatsApp message; see `WhatsAppSender.run`."""
+    run = JobRun(job_id=job.id, started_at=job.first_started_at, attempt=job.attempt)
+    with put_off_while_unavailable():
+        return _sender().run(message, run)
+
+
+lead_to(send_whatsapp_message)
+
+
+def _sender() -> WhatsAppSender:
     parts = services()
-    sender = WhatsAppSender(
+    return WhatsAppSender(
         storage=parts.storage,
         transport=parts.transport,
         queue=MessageQueue(),
@@ -40,12 +49,6 @@ def send_whatsapp_message(message: WhatsAppMessageSend, *, job: JobContext) -> R
         pair_limit=parts.settings.pair_limit,
         ambiguous_check=timedelta(seconds=parts.settings.whatsapp_ambiguous_check_s),
     )
-    run = JobRun(job_id=job.id, started_at=job.first_started_at, attempt=job.attempt)
-    with put_off_while_unavailable():
-        return sender.run(message, run)
-
-
-lead_to(send_whatsapp_message)
 
 
 class MessageQueue:

@@ -10,17 +10,16 @@ from tenacity import RetryCallState, stop_after_attempt, wait_exponential
 from tenacity.wait import wait_base
 
 from workflows.marketplace.errors import TransientError
+from workflows.marketplace.message import BACKOFF, MAX_CALLS
 
 QUEUE = "whatsapp-message-send"
-ATTEMPTS = 3
-BASE = timedelta(seconds=2)
+ATTEMPTS = MAX_CALLS
 TIMEOUT = timedelta(seconds=50)  # less than a message's lease, more than any call
 CONCURRENCY = 5
 
 MAX_DEFERRALS = 20
 IN_FLIGHT_DELAY = timedelta(seconds=5)
 AT_MOST_ONCE_PATIENCE = timedelta(minutes=15)
-PROBE_INTERVAL = timedelta(seconds=60)
 PROBERS = 10  # of the oldest parked messages look again at each probe
 PARKED_DELAY = timedelta(minutes=10)  # the others are promoted when it works again
 
@@ -43,5 +42,5 @@ class WaitAtLeastFloor(wait_base):
 
 RETRY = {
     "stop": stop_after_attempt(ATTEMPTS),
-    "wait": WaitAtLeastFloor(wait_exponential(multiplier=BASE.total_seconds())),
+    "wait": WaitAtLeastFloor(wait_exponential(multiplier=BACKOFF.total_seconds())),
 }

@@ -28,7 +28,14 @@ from workflows.jobs.whatsapp_message_send.steps import (
 from workflows.marketplace.channel import close_channel
 from workflows.marketplace.compensation import compensate
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
-from workflows.marketplace.message import Clock, JobRun, Message
+from workflows.marketplace.message import (
+    PROBE_INTERVAL,
+    Clock,
+    JobRun,
+    Message,
+    MessageStatus,
+)
+from workflows.marketplace.metrics import count, purpose_label
 from workflows.marketplace.pair_limit import PairLimit
 from workflows.marketplace.ports import (
     Accepted,
@@ -38,7 +45,7 @@ from workflows.marketplace.ports import (
 )
 from workflows.marketplace.relevance import relevant
 from workflows.marketplace.sql.work import SqlWork
-from workflows.marketplace.whatsapp_errors import SendFailure
+from workflows.marketplace.whatsapp_errors import SendFailure, classify
 
 Result = dict[str, str | int | None]
 
@@ -72,7 +79,7 @@ class WhatsAppSender:
             close_channel(self.storage, self.queue)
             message, verdict = self._prepare(payload, run)
         if isinstance(verdict, Probe):  # still down, or down again
-            verdict = Defer(policy.PROBE_INTERVAL, "parked")
+            verdict = Defer(PROBE_INTERVAL, "parked")
         if isinstance(verdict, Send):
             outcome = self.transport.send(message)
             message, verdict = self._record(message, outcome, run)
@@ -91,6 +98,7 @@ class WhatsAppSender:
     ) -> tuple[Message, Verdict]:
         with self.storage.begin() as work:
             current = work.messages.get(leased.id) or leased
+            _count_call(work, leased, outcome)
             if not isinstance(outcome, Accepted) and current.version != leased.version:
                 # Somebody decided about it meanwhile; what failed here is old news.
                 return current, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
@@ -144,12 +152,34 @@ def _write(
     saved = old if step.message == old else work.messages.save(old, step.message)
     if saved is None:
         return old, Defer(policy.IN_FLIGHT_DELAY, "in_flight")
+    if saved is not old:
+        _count_step(work, old, saved, step.verdict)
     compensate(work, old, saved, now)
     if step.recipient is not None:
         work.recipients.put(step.recipient)
     if step.channel is not None:
         work.channel.put(step.channel)
     return saved, step.verdict
+
+
+def _count_call(
+    work: SqlWork, message: Message, outcome: Accepted | SendFailure
+) -> None:
+    count(
+        work,
+        "wa_send_total",
+        purpose=purpose_label(message.purpose),
+        result="accepted" if isinstance(outcome, Accepted) else classify(outcome).act,
+        code="" if isinstance(outcome, Accepted) else outcome.name,
+    )
+
+
+def _count_step(work: SqlWork, old: Message, new: Message, verdict: Verdict) -> None:
+    ambiguous = MessageStatus.AMBIGUOUS
+    if new.status is ambiguous and old.status is not ambiguous:
+        count(work, "wa_ambiguous_total")
+    if isinstance(verdict, Defer):
+        count(work, "wa_deferred_total", why=verdict.why)
 
 
 def _conclude(message: Message, verdict: Verdict) -> Result:

@@ -15,7 +15,7 @@ from workflows.marketplace.errors import (
     TransientError,
 )
 from workflows.marketplace.message import (
-    SUPPRESSION,
+    PROBE_INTERVAL,
     TAKEN,
     Channel,
     JobRun,
@@ -116,7 +116,9 @@ def before_call(message: Message, at: Situation) -> Next:
 def _failed_before(message: Message, at: Situation) -> Next:
     if message.job_id != at.run.job_id:  # another job with the same dedupe key
         return Next(message, Done("noop:failed"))
-    if message.job_started_at != at.run.started_at:  # its dead letter is retried
+    if message.job_started_at is None:  # it failed late: this is its dead letter
+        message = message.taken_by(at.run)
+    elif message.job_started_at != at.run.started_at:  # its dead letter is retried
         return _gates(message.restarted().taken_by(at.run), at)
     # We died between writing this row and burying the job: bury it now.
     code, detail = message.error_code or "failed", message.error_detail or ""
@@ -181,7 +183,7 @@ def _park(message: Message, at: Situation) -> Next:
     if at.now < probe_at:
         return Next(parked, Defer(probe_at - at.now, "parked"))
     # Moving the time on makes us the only one who asks.
-    moved = replace(at.channel, probe_at=at.now + policy.PROBE_INTERVAL)
+    moved = replace(at.channel, probe_at=at.now + PROBE_INTERVAL)
     return Next(parked, Probe(), channel=moved)
 
 
@@ -218,7 +220,8 @@ def after_call(
         return _channel_down(message, outcome, at)
     if rule.act is Act.RECIPIENT:
         dead = _dead(message, at, outcome.name, outcome.detail)
-        return replace(dead, recipient=_refused(at.recipient, outcome, at.now))
+        out = outcome.code == OPTED_OUT
+        return replace(dead, recipient=at.recipient.refused(at.now, opted_out=out))
     attempts_left = message.attempts < policy.ATTEMPTS
     if rule.act is Act.TEMPLATE and message.fallback is not None and attempts_left:
         requeued = message.as_template().requeued(outcome.name, outcome.detail)
@@ -243,19 +246,11 @@ def _again(
 
 
 def _channel_down(message: Message, failure: SendFailure, at: Situation) -> Next:
-    probe_at = at.now + policy.PROBE_INTERVAL
-    channel = at.channel.opened(
-        failure.name, at.now, None if failure.code in NEEDS_A_PERSON else probe_at
-    )
+    probe = failure.code not in NEEDS_A_PERSON
+    channel = at.channel.opened(failure.name, at.now, probe=probe)
     error = ChannelDownError(failure.name, failure.detail)
     failed = message.failed(failure.name, failure.detail, at.now, Scope.CHANNEL)
     return Next(failed, Fail(error), channel=channel)
-
-
-def _refused(recipient: Recipient, failure: SendFailure, now: datetime) -> Recipient:
-    if failure.code == OPTED_OUT:
-        return replace(recipient, opted_out=True)
-    return replace(recipient, suppressed_until=now + SUPPRESSION)
 
 
 # -- shared endings ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 from workflows.marketplace import notices
 from workflows.marketplace.backoffice import Report, ReportType
 from workflows.marketplace.change import Change, Noop
+from workflows.marketplace.metrics import count
 from workflows.marketplace.reports.figures import Figures, Window
 from workflows.marketplace.reports.messaging import messaging
 from workflows.marketplace.reports.money import payments
@@ -56,7 +57,8 @@ def build_report(
         content_sha256=digest,
         built_at=change.now,
     )
-    change.work.reports.add(report)
+    if change.work.reports.add(report):
+        count(change.work, "report_revision_total", type=kind)
     return report
 
 

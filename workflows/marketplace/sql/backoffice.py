@@ -1,11 +1,14 @@
 """History, outbox, tasks for people, runs of schedules, sequences."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 
 from workflows.marketplace import tables
 from workflows.marketplace.backoffice import (
+    Counted,
     OpsTask,
     OrderEvent,
     OutboxJob,
@@ -120,6 +123,35 @@ class ReconciliationItems(Rows[ReconciliationItem]):
         table = tables.reconciliation_items
         by_check = (table.c.check_code, table.c.subject)
         return self.where(table.c.business_date == day, order_by=by_check)
+
+
+class Counters:
+    """What is counted, each number in the transaction of what it counts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, name: str, labels: Mapping[str, str], by: int) -> None:
+        """Count up."""
+        table = tables.counters
+        key = {"name": name, "labels": json.dumps(labels, sort_keys=True)}
+        statement = insert(self._connection, table).values(**key, value=by)
+        upsert = statement.on_conflict_do_update(
+            index_elements=list(key), set_={"value": table.c.value + by}
+        )
+        self._connection.execute(upsert)
+
+    def all(self) -> list[Counted]:
+        """Return all numbers, by name and labels."""
+        table = tables.counters
+        query = select(table).order_by(table.c.name, table.c.labels)
+        rows = self._connection.execute(query).mappings()
+        return [
+            Counted(
+                name=row["name"], labels=json.loads(row["labels"]), value=row["value"]
+            )
+            for row in rows
+        ]
 
 
 class Sequences:

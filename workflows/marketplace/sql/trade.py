@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from workflows.marketplace import tables
 from workflows.marketplace.bidding import Bid, BidStatus, Invitation, Round, RoundStatus
@@ -45,6 +45,13 @@ class Suppliers(Rows[Supplier]):
             order_by=(table.c.id,),
         )
         return [supplier for supplier in found if area in supplier.areas]
+
+    def by_address(self, address: str) -> Supplier | None:
+        """Return the supplier with a phone number or a business-scoped id."""
+        table = tables.suppliers
+        his = or_(table.c.phone == address, table.c.bsuid == address)
+        found = self.where(his, order_by=(table.c.id,), limit=1)
+        return found[0] if found else None
 
 
 class SupplierPrices(Rows[SupplierPrice]):

@@ -24,6 +24,11 @@ class SqlWork:
         self._connection = connection
         self._make_orders, self._make_credit = orders, credit
 
+    @property
+    def connection(self) -> Connection:
+        """The transaction's connection."""
+        return self._connection
+
     @cached_property
     def messages(self) -> SqlMessages:
         """The messages, sent or to be sent."""
@@ -148,6 +153,11 @@ class SqlWork:
     def sequences(self) -> backoffice.Sequences:
         """Counters."""
         return backoffice.Sequences(self._connection)
+
+    @cached_property
+    def counters(self) -> backoffice.Counters:
+        """What is counted."""
+        return backoffice.Counters(self._connection)
 
     @cached_property
     def reports(self) -> backoffice.Reports:

@@ -1,6 +1,7 @@
 """The marketplace's tables, as they are after the newest migration."""
 
 from workflows.marketplace.tables.backoffice import (
+    counters,
     job_outbox,
     ops_tasks,
     order_events,
@@ -45,6 +46,7 @@ __all__ = [
     "bids",
     "channel",
     "confirmations",
+    "counters",
     "credit_accounts",
     "credit_holds",
     "customers",

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -77,6 +78,15 @@ sequences = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("last", Integer, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("labels", String(200), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    CheckConstraint("value >= 0"),
 )
 
 reports = Table(

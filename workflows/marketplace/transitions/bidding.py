@@ -15,6 +15,7 @@ from workflows.marketplace.bidding import (
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.confirmation import OfferSource
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import count, observe
 from workflows.marketplace.order import Order, OrderStatus
 from workflows.marketplace.parties import SupplierKind
 from workflows.marketplace.rules import bidding as rules
@@ -106,7 +107,10 @@ def submit_bid(
         status=BidStatus.ACTIVE if refused is None else BidStatus.REJECTED,
         reject_reason=refused,
     )
-    return made if change.work.bids.add(made) else Noop("duplicate")
+    if not change.work.bids.add(made):
+        return Noop("duplicate")
+    count(change.work, "bids_total", verdict=refused or "accepted")
+    return made
 
 
 def close_round(change: Change, round_id: str) -> Round | Noop:
@@ -128,7 +132,9 @@ def close_round(change: Change, round_id: str) -> Round | Noop:
     if order is None or order.status is not OrderStatus.BIDDING:
         cancelled = replace(found, status=RoundStatus.CANCELLED, closed_at=change.now)
         change.work.rounds.move(found, cancelled)
+        _count_closed(change, RoundStatus.CANCELLED)
         return Noop("state")
+    observe(change.work, "round_close_late_seconds", change.now - due_at)
     bids = change.work.bids.active(round_id)
     best = rules.winner(bids, min_bids=found.min_bids)
     if best is None:
@@ -147,6 +153,7 @@ def _award(change: Change, found: Round, order: Order, best: Bid) -> Round:
             closed_at=change.now,
         ),
     )
+    _count_closed(change, RoundStatus.AWARDED)
     late = (change.now - found.closes_at).total_seconds()
     change.note(order.id, "awarded", bid=best.id, lateSeconds=int(late))
     made = offer(
@@ -166,10 +173,16 @@ def _without_winner(change: Change, found: Round, order: Order) -> Round:
     closed = change.work.rounds.move(
         found, replace(found, status=RoundStatus.NO_BIDS, closed_at=change.now)
     )
+    _count_closed(change, RoundStatus.NO_BIDS)
     save_order(change, order, replace(order, status=OrderStatus.FALLBACK))
     change.note(order.id, "no_bids", round=found.id)
     ask_fallback(change, order.id, 0, "no_bids")
     return closed
+
+
+def _count_closed(change: Change, status: RoundStatus) -> None:
+    path = "sweeper" if change.actor.startswith("sweeper:") else "timer"
+    count(change.work, "rounds_closed_total", status=status, path=path)
 
 
 def _get(change: Change, round_id: str) -> Round:

@@ -2,6 +2,7 @@
 
 from workflows.marketplace import notices
 from workflows.marketplace.change import Change
+from workflows.marketplace.metrics import count
 from workflows.marketplace.order import Order, OrderStatus
 from workflows.marketplace.transitions.release import close_order
 
@@ -10,6 +11,7 @@ def exhaust(change: Change, order: Order, reason: str) -> Order:
     """Close an order that nobody can deliver: `no_supplier` or `no_time`."""
     closed, _ = close_order(change, order, OrderStatus.EXPIRED, reason)
     notices.tell_expired(change, closed)
+    count(change.work, "fallback_exhausted_total")
     change.ask_people(
         f"exhausted:{order.id}:{order.expiry_epoch}",
         "call",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.confirmation import Confirmation, OfferSource
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import count
 from workflows.marketplace.order import Order, OrderStatus
 from workflows.marketplace.parties import PartyStatus, Strike, Supplier, SupplierKind
 from workflows.marketplace.rules import offers as rules
@@ -51,7 +52,10 @@ def fall_back(
     if order.status is not OrderStatus.FALLBACK:
         moved = replace(order, status=OrderStatus.FALLBACK)
         order = save_order(change, order, moved)
-    return offer_next(change, order, OfferSource.FALLBACK)
+    done = offer_next(change, order, OfferSource.FALLBACK)
+    outcome = done.reason if isinstance(done, Exhausted) else "offered"
+    count(change.work, "fallback_total", reason=reason, outcome=outcome)
+    return done
 
 
 def failed_attempt(change: Change, order_id: str) -> tuple[int, str]:
@@ -145,7 +149,10 @@ def _strike(change: Change, failed: Confirmation) -> None:
         confirmation_id=failed.id, supplier_id=failed.supplier_id, at=change.now
     )
     supplier = change.work.suppliers.get(failed.supplier_id)
-    if not change.work.strikes.add(struck) or supplier is None:
+    if not change.work.strikes.add(struck):
+        return
+    count(change.work, "supplier_strikes_total")
+    if supplier is None:
         return
     if _strikes(change, supplier.id) < change.terms.strikes_to_suspend:
         return

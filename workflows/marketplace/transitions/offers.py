@@ -11,6 +11,7 @@ from workflows.marketplace.confirmation import (
     OfferSource,
 )
 from workflows.marketplace.errors import INVARIANT, NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import count, observe
 from workflows.marketplace.order import Order, OrderStatus
 from workflows.marketplace.rules import offers as rules
 from workflows.marketplace.transitions.release import (
@@ -111,11 +112,16 @@ def answer(
     if order is None or order.status is not OrderStatus.AWAITING_CONFIRMATION:
         return Noop("order_closed")
     if answered_at >= made.respond_by:
+        if accept:
+            count(change.work, "late_accept_total")
         return Noop("late")
     status = ConfirmationStatus.CONFIRMED if accept else ConfirmationStatus.REJECTED
     answered = change.work.confirmations.move(
         made, replace(made, status=status, answered_at=answered_at, answer_ref=ref)
     )
+    count(change.work, "confirmations_total", status=status)
+    took = answered_at - made.requested_at
+    observe(change.work, "confirmation_answer_seconds", took)
     if accept:
         _bind(change, order, answered)
     else:
@@ -139,6 +145,7 @@ def time_out(change: Change, confirmation_id: str) -> Confirmation | Noop:
     if order is None or order.status is not OrderStatus.AWAITING_CONFIRMATION:
         return Noop("state")
     ended = end_offer(change, made, ConfirmationStatus.TIMED_OUT, "timed_out")
+    observe(change.work, "confirmation_timeout_late_seconds", change.now - due_at)
     notices.tell_offer_closed(change, ended, "you did not answer in time")
     to_fallback(change, order, ended, "timed_out")
     return ended

@@ -9,6 +9,7 @@ from workflows.marketplace import notices
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.confirmation import OfferSource
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import observe
 from workflows.marketplace.order import (
     EXPIRABLE,
     Order,
@@ -125,6 +126,7 @@ def expire(change: Change, order_id: str, epoch: int | None = None) -> Expired |
         change, order, OrderStatus.EXPIRED, order.expiry_reason
     )
     notices.tell_expired(change, closed)
+    observe(change.work, "order_expiry_late_seconds", change.now - due_at)
     return Expired(closed, released, (change.now - due_at) // MS)
 
 

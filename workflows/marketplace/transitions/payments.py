@@ -14,6 +14,7 @@ from workflows.marketplace.billing import (
 )
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import count
 from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
 from workflows.marketplace.rules import postings
 from workflows.marketplace.rules.allocation import Owed, allocate
@@ -216,6 +217,7 @@ def _paid(change: Change, order: Order, payment: Payment, paid_at: datetime) -> 
         or _was_in_time(change, order, paid_at)
     ):
         if order.status is OrderStatus.EXPIRED:
+            count(change.work, "order_reinstated_total")
             change.note(order.id, "reinstated", paidAt=paid_at.isoformat())
         secure(change, order, replace(order, paid_paisa=after.paid_paisa))
         key = f"payment_received:{payment.id}"
@@ -225,6 +227,7 @@ def _paid(change: Change, order: Order, payment: Payment, paid_at: datetime) -> 
         return
     save_order(change, order, after)
     if after.payment_status is PaymentStatus.REFUND_DUE:
+        count(change.work, "refund_due_total")
         key = f"refund_due:{payment.id}"
         notices.tell_customer(change, order, "refund_due", order.id, amount, key=key)
         text = f"{amount} arrived for order {order.id}, which is closed; refund it."

@@ -20,6 +20,7 @@ from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.credit import CreditAccount, CreditStatus
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
 from workflows.marketplace.ledger import Account
+from workflows.marketplace.metrics import count
 from workflows.marketplace.order import OrderStatus
 from workflows.marketplace.rules.money import rupees
 from workflows.marketplace.rules.postings import rounding
@@ -144,7 +145,7 @@ def _invoice_caches(change: Change, account: CreditAccount, day: date) -> None:
         if (settled, status) == (invoice.settled_paisa, invoice.status):
             continue
         item = _item(day, "R5", f"invoice:{invoice.id}", settled, invoice.settled_paisa)
-        change.work.reconciliation_items.add(item)
+        _keep(change, item)
         fixed = replace(invoice, settled_paisa=settled, status=status)
         change.work.invoices.move(invoice, fixed)
 
@@ -169,7 +170,7 @@ def _sub_ledger(change: Change, account: CreditAccount, day: date) -> None:
         item = replace(item, status=ItemStatus.ADJUSTED, posting_key=key)
     else:
         item = replace(item, status=ItemStatus.OPEN)
-    change.work.reconciliation_items.add(item)
+    _keep(change, item)
 
 
 def _status(change: Change, account_id: str, day: date) -> None:
@@ -197,7 +198,13 @@ def _found(
     actual: int = 0,
 ) -> None:
     item = _item(day, check, _subject(account), expected, actual)
-    change.work.reconciliation_items.add(item)
+    _keep(change, item)
+
+
+def _keep(change: Change, item: ReconciliationItem) -> None:
+    if change.work.reconciliation_items.add(item):
+        check, status = item.check_code, item.status
+        count(change.work, "recon_items_total", check=check, status=status)
 
 
 def _item(

@@ -6,6 +6,7 @@ from workflows.marketplace import notices
 from workflows.marketplace.bidding import BidStatus, RoundStatus
 from workflows.marketplace.change import Change
 from workflows.marketplace.confirmation import Confirmation, ConfirmationStatus
+from workflows.marketplace.metrics import count
 from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
 from workflows.marketplace.sql.rows import LostRaceError
 
@@ -60,7 +61,10 @@ def close_order(
         round_id=cancel_round(change, order.id),
         confirmation_id=_withdraw_offer(change, order.id, reason),
     )
+    ended = "expired" if status is OrderStatus.EXPIRED else "cancelled"
+    count(change.work, f"orders_{ended}_total", reason=reason)
     if paid:
+        count(change.work, "refund_due_total")
         change.ask_people(
             f"refund:{order.id}",
             "refund",
@@ -81,6 +85,7 @@ def cancel_round(change: Change, order_id: str) -> str | None:
         return None
     cancelled = replace(found, status=RoundStatus.CANCELLED, closed_at=change.now)
     change.work.rounds.move(found, cancelled)
+    count(change.work, "rounds_closed_total", status="cancelled", path="order")
     return found.id
 
 
@@ -103,6 +108,7 @@ def end_offer(
     change: Change, offer: Confirmation, status: ConfirmationStatus, reason: str
 ) -> Confirmation:
     """Move an offer to where it ends."""
+    count(change.work, "confirmations_total", status=status)
     return change.work.confirmations.move(
         offer, replace(offer, status=status, reason=reason)
     )

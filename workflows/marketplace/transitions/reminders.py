@@ -8,6 +8,7 @@ from workflows.marketplace import notices
 from workflows.marketplace.billing import Invoice, InvoiceReminder
 from workflows.marketplace.change import Change, Noop
 from workflows.marketplace.errors import NOT_FOUND, PermanentError
+from workflows.marketplace.metrics import count
 from workflows.marketplace.parties import Customer
 from workflows.marketplace.rules.business_time import business_date, local_instant
 from workflows.marketplace.rules.money import rupees
@@ -68,6 +69,8 @@ def remind(change: Change, customer_id: str, today: date) -> Plan | Noop:
     for invoice, level in found.due:
         if not _record(change, invoice, level, today, key):
             return Noop("reminded")
+        way = "message" if reached else "person"
+        count(change.work, "reminders_total", level=str(level), result=way)
     if reached:
         _send(change, customer, found, today, str(key))
     else:
