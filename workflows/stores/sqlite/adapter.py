@@ -39,6 +39,7 @@ from workflows.stores.sqlite import (
     pending,
     reads,
     retention,
+    run_reads,
     schedules,
     unknown,
     wiping,
@@ -89,6 +90,7 @@ class SqliteStore(RunStore):
             self._connections.data_version,
             self._connections.commits,
             self._claimable_in,
+            lambda run_ids: self._read(run_reads.ended, run_ids),
         )
         self._writer = GroupCommit(
             self._connections,
