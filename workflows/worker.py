@@ -18,7 +18,11 @@ from workflows.replayer import (
 )
 from workflows.runtime.heartbeats import Throttle
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
-from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+from workflows.runtime.workflow_worker import (
+    WORKFLOW_THREADS,
+    WorkerOptions,
+    WorkflowWorker,
+)
 from workflows.runtime.yielding import LIMIT_MS
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ class Worker:
             activities=self._registry.activities,
             dynamic_workflow=self._registry.dynamic_workflow is not None,
             dynamic_activity=self._registry.dynamic_activity is not None,
-            workflow_threads=max_concurrent_workflow_tasks or 8,
+            workflow_threads=max_concurrent_workflow_tasks or WORKFLOW_THREADS,
             activity_threads=max_concurrent_activities or 32,
             lease_ms=_ms(lease),
             inline=not disable_eager_activity_execution,

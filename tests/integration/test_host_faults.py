@@ -322,6 +322,31 @@ def test_nothing_starts_in_a_pool_that_stops(huey: WorkflowHuey) -> None:
     assert info.counts[JobState.WAITING] == 1
 
 
+def test_what_an_idle_slot_will_take_is_not_given_back_as_stale(
+    huey: WorkflowHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = huey.task(name="wanted")(lambda: 1)
+    for _ in range(3):
+        task()
+    options = PoolOptions(
+        owner="me",
+        weights={"faults": 1},
+        types=huey.jobs.types_by_queue(),
+        capacity=3,
+    )
+    pool = Pool(huey.store, options, {}, lambda: "claim-1", lambda _exist: None)
+    pool._exchange()
+    monkeypatch.setattr("workflows.runtime.pool.STALE_NS", -1)
+    pool.take()
+    pool.capacity = 2  # so that two are buffered and one slot is idle
+    pool.give_back()
+    pool.flush()
+    info = huey.store.get_queue("faults")
+    assert info is not None
+    assert info.counts[JobState.ACTIVE] == 2
+    assert info.counts[JobState.WAITING] == 1
+
+
 def test_a_run_that_the_machinery_cannot_end_is_decided_all_the_same(
     huey: WorkflowHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

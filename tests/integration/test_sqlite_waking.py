@@ -1,5 +1,6 @@
 """What of the process's own commits lets its waiters look again."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,15 @@ import pytest
 
 from tests.contract import run_builders as of_runs
 from tests.contract.builders import QUEUE, TYPE, add, claim
-from workflows.store import Complete, QueueLimits
+from workflows.store import (
+    UNTIL_CLOSED,
+    Close,
+    Complete,
+    QueueLimits,
+    RunStatus,
+)
 from workflows.stores.sqlite.adapter import SqliteStore
-from workflows.stores.sqlite.news import News, queue_topic
+from workflows.stores.sqlite.news import News, end_topic, queue_topic
 from workflows.stores.sqlite.waiting import Waiters
 
 QUEUES = {QUEUE: (TYPE,)}
@@ -22,7 +29,8 @@ class Looks:
     def __init__(self) -> None:
         self.number = 0
         self.commits = 0
-        self.waiters = Waiters(lambda: 0, lambda: 0, self._look)
+        self.ended: list[str] = []
+        self.waiters = Waiters(lambda: 0, lambda: 0, self._look, lambda _: self.ended)
         self.waiters.claim(QUEUES)
 
     def _look(self, _: object) -> None:
@@ -61,6 +69,40 @@ def test_a_waiter_looks_again_after_news_of_its_own_only(
     commit(looks)
     looks.waiters.wait(QUEUES, 0.0)
     assert looks.number == number
+
+
+@pytest.mark.parametrize("ended", [["r"], ["another"], []])
+def test_who_waits_for_an_end_hears_of_others_only_that_it_came(
+    looks: Looks, ended: list[str]
+) -> None:
+    waiters, topics = looks.waiters, frozenset([end_topic("r")])
+    with waiters._knowing(end_topic("r"), "r"):
+        seen = waiters._seen(topics)
+        looks.commit(missed=1)
+        assert waiters._seen(topics) == seen
+        looks.ended = ended
+        waiters._look()  # as the waiter does that looks at the file
+        assert (waiters._seen(topics) != seen) == ("r" in ended)
+    assert not waiters._ends
+
+
+def test_the_end_that_another_process_wrote_is_heard_of(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    of_runs.start(store)
+    other = SqliteStore(f"sqlite:///{tmp_path}/jobs.db")
+    answers: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: answers.append(
+            store.wait_run("r", length=UNTIL_CLOSED, timeout_s=60)
+        )
+    )
+    waiter.start()
+    while not store._waiters._sleepers:
+        pass
+    of_runs.do(other, close=Close(status=RunStatus.COMPLETED))
+    waiter.join(60)
+    assert answers == [True]
 
 
 def test_a_topic_of_a_wait_that_is_over_is_forgotten(looks: Looks) -> None:

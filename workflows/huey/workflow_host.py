@@ -13,7 +13,11 @@ from workflows.converter import DataConverter
 from workflows.engine.limits import Limits
 from workflows.exceptions import InvalidArgumentError
 from workflows.runtime.registration import Registry, WorkerParts, make_worker
-from workflows.runtime.workflow_worker import WorkerOptions, WorkflowWorker
+from workflows.runtime.workflow_worker import (
+    WORKFLOW_THREADS,
+    WorkerOptions,
+    WorkflowWorker,
+)
 from workflows.store import Store
 
 
@@ -109,7 +113,7 @@ class WorkflowHosts:
                         activities=one.registry.activities,
                         dynamic_workflow=one.registry.dynamic_workflow is not None,
                         dynamic_activity=one.registry.dynamic_activity is not None,
-                        workflow_threads=max(2, min(threads, 8)),
+                        workflow_threads=max(2, min(threads, WORKFLOW_THREADS)),
                         activity_threads=max(2, threads),
                         lease_ms=lease_ms,
                         sweep_interval_ms=sweep_interval_ms,

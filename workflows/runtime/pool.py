@@ -174,12 +174,14 @@ class Pool:
         return bool(left) or self._exchanging
 
     def give_back(self, *, everything: bool = False) -> None:
-        """Release buffered jobs: the stale ones, or all of them."""
+        """Release buffered jobs: all, or the stale ones that no idle slot will take."""
         now = boot_ns()
         with self._cond:
             keep: deque[Lease] = deque()
+            idle = self.capacity - self._running
             for lease in self._buffer:
-                if everything or lease.lost or now - lease.granted_ns > STALE_NS:
+                stale = now - lease.granted_ns > STALE_NS and len(keep) >= idle
+                if everything or lease.lost or stale:
                     self._release(lease, started=False)
                 else:
                     keep.append(lease)

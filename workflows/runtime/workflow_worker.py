@@ -42,6 +42,7 @@ from workflows.store import (
 
 logger = logging.getLogger("workflows.runtime")
 
+WORKFLOW_THREADS = 32  # they mostly wait for a write, and share it
 OVERDUE_NS = 50 * MS
 PARENT_CLOSE_NS = 50 * MS
 DISCOVER_NS = 250 * MS
@@ -63,7 +64,7 @@ class WorkerOptions:
     dynamic_workflow: bool = False
     dynamic_activity: bool = False
     activities: Mapping[str, ActivityDefinition] = field(default_factory=dict)
-    workflow_threads: int = 8
+    workflow_threads: int = WORKFLOW_THREADS
     activity_threads: int = 32
     lease_ms: int = 30_000
     inline: bool = True

@@ -75,15 +75,17 @@ def wait_outcome(
     """
     deadline = time.monotonic() + timeout_s
     while True:
+        rest = deadline - time.monotonic()
+        if ref.run_id is not None and rest > 0:  # returns at once if it is closed
+            wait_s = min(rest, LOOK_S)
+            store.wait_run(ref.run_id, length=UNTIL_CLOSED, timeout_s=wait_s)
         run = find_run(store, ref)
         if run.status is not RunStatus.RUNNING:
             outcome = read_outcome(store, run)
             if not (follow and outcome.next_run_id):
                 return outcome
             ref = RunRef(workflow_id=run.workflow_id, run_id=outcome.next_run_id)
-            continue
-        ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)
-        rest = deadline - time.monotonic()
-        if rest <= 0:
+        elif deadline - time.monotonic() <= 0:
             return None
-        store.wait_run(run.run_id, length=UNTIL_CLOSED, timeout_s=min(rest, LOOK_S))
+        else:
+            ref = RunRef(workflow_id=run.workflow_id, run_id=run.run_id)

@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TypeVar
 
 from workflows.exceptions import StoreError
@@ -47,44 +46,67 @@ class Waiting:
 
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """See `workflows.store.run_operations.Runs.wait_run`."""
-        what = b"run:" if length < UNTIL_CLOSED else b"end:"
-        name = what + run_id.encode()
-        look = partial(self._moved, run_id, length)
-        return self._wait_for(name, timeout_s, look) or False
+        run = run_id.encode()
+        until_closed = length >= UNTIL_CLOSED
+        name = (b"end:" if until_closed else b"run:") + run
 
-    def _moved(self, run_id: str, length: int) -> bool | None:
-        prefix, run = self._scripts.prefix, run_id.encode()
+        def look(own: bytes | None) -> bool | None:
+            if own is None:
+                status, events = self._extent(run)
+            else:
+                status, events = self._scripts.run("watch", raw(name), raw(own), run_id)
+            return True if status != b"running" or events > length else None
+
+        told = True if until_closed else None
+        return self._wait_for(look, timeout_s, told=told) or False
+
+    def _extent(self, run: bytes) -> tuple[bytes | None, int]:
+        """Return the status of a run, and how many events it has."""
+        prefix = self._scripts.prefix
         status, events = self._connections.pipeline(
             [
                 ("HGET", prefix + b"run:" + run, "status"),
                 ("LLEN", prefix + b"events:" + run),
             ]
         )
-        return True if status != b"running" or events > length else None
+        return status, events
 
     def wait_value(self, space: str, key: str, *, timeout_s: float) -> bytes | None:
         """See `workflows.store.run_operations.Runs.wait_value`."""
         size = len(space.encode())
         name = b"value:%d:%b:%b" % (size, space.encode(), key.encode())
-        return self._wait_for(
-            name, timeout_s, lambda: self._scripts.run_once("delete_value", space, key)
-        )
+
+        def look(own: bytes | None) -> bytes | None:
+            if own is not None:
+                self._scripts.run("watch", raw(name), raw(own))
+            value: bytes | None = self._scripts.run_once("delete_value", space, key)
+            return value
+
+        return self._wait_for(look, timeout_s)
 
     def _wait_for(
-        self, name: bytes, timeout_s: float, look: Callable[[], _T | None]
+        self,
+        look: Callable[[bytes | None], _T | None],
+        timeout_s: float,
+        *,
+        told: _T | None = None,
     ) -> _T | None:
-        """Look until there is something, again each time that scripts tell of it."""
+        """Look until there is something, again each time that scripts tell of it.
+
+        `look` watches before it looks, so that nothing is missed: it gets the list in
+        which scripts tell. `told`: the answer when they do; none: it looks again.
+        """
         deadline = time.monotonic() + timeout_s
         with self._listening() as own:
             while True:
                 left = deadline - time.monotonic()
-                if left > 0:  # before it looks, so that nothing is missed
-                    self._scripts.run("watch", raw(name), raw(own))
-                found = look()
+                found = look(own if left > 0 else None)
                 if found is not None or left <= 0:
                     return found
                 seconds = min(max(left, SHORTEST_SECONDS), BLOCK_SECONDS)
-                self._connections.block("BLPOP", own, f"{seconds:.3f}")
+                woken = self._connections.block("BLPOP", own, f"{seconds:.3f}")
+                if woken and told is not None:
+                    return told
 
     def wake(self) -> None:
         """See `workflows.store.Store.wake`."""

@@ -42,6 +42,7 @@ from workflows.stores.sqlite import (
     reads,
     reporting,
     retention,
+    run_reads,
     schedules,
     unknown,
     wiping,
@@ -92,6 +93,7 @@ class SqliteStore(RunStore):
             self._connections.data_version,
             self._connections.commits,
             self._claimable_in,
+            lambda run_ids: self._read(run_reads.ended, run_ids),
         )
         self._writer = GroupCommit(
             self._connections,

@@ -1,6 +1,6 @@
 """What is read of runs: one, its events, what it waits for, pages, counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from workflows.store import (
 )
 from workflows.stores.sqlite.inbox import read as read_inbox
 from workflows.stores.sqlite.listing import read_jobs
+from workflows.stores.sqlite.memory import as_json
 from workflows.stores.sqlite.opening import Connection
 from workflows.stores.sqlite.runs import (
     MAX_IN_RUN,
@@ -51,6 +52,10 @@ _OVERDUE_JOBS = """
 SELECT deadline_at, id, n, token FROM jobs
 WHERE deadline_at <= ? AND deadline_at IS NOT NULL
 ORDER BY deadline_at, id LIMIT 0 + ?
+"""
+_ENDED = """
+SELECT value FROM json_each(?) WHERE NOT EXISTS (
+    SELECT 1 FROM runs WHERE run_id = value AND closed_at IS NULL)
 """
 _NEWEST = (2**53, "")
 
@@ -180,6 +185,11 @@ def changed(connection: Connection, run_id: str, length: int) -> bool:
         "SELECT length, closed_at FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
     return row is None or row[0] > length or row[1] is not None
+
+
+def ended(connection: Connection, run_ids: Sequence[str]) -> list[str]:
+    """Return those of the runs that are closed or do not exist."""
+    return [row[0] for row in connection.execute(_ENDED, (as_json(run_ids),))]
 
 
 def _run(row: tuple[Any, ...]) -> Run:

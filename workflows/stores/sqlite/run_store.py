@@ -25,7 +25,7 @@ from workflows.store import (
 from workflows.stores import run_validation, validation
 from workflows.stores.sqlite import activities, closing, run_reads, starting, unknown
 from workflows.stores.sqlite.group_commit import Operation
-from workflows.stores.sqlite.news import end_topic, run_topic, value_topic
+from workflows.stores.sqlite.news import run_topic, value_topic
 from workflows.stores.sqlite.run_retention import prune_runs
 from workflows.stores.sqlite.values import get_values
 from workflows.stores.sqlite.waiting import Waiters
@@ -139,11 +139,13 @@ class RunStore(ABC):
 
     def wait_run(self, run_id: str, *, length: int, timeout_s: float) -> bool:
         """Block until a run has changed; see `Runs`."""
-        return self._waiters.wait_until(
-            lambda: self._read(run_reads.changed, run_id, length),
-            run_topic(run_id) if length < UNTIL_CLOSED else end_topic(run_id),
-            timeout_s,
-        )
+
+        def look() -> bool:
+            return self._read(run_reads.changed, run_id, length)
+
+        if length < UNTIL_CLOSED:
+            return self._waiters.wait_until(look, run_topic(run_id), timeout_s)
+        return self._waiters.wait_end(look, run_id, timeout_s)
 
     def wait_value(self, space: str, key: str, *, timeout_s: float) -> bytes | None:
         """Block until a value exists, and pop it; see `Runs`."""

@@ -2,8 +2,8 @@
 -- needs: core
 --
 -- ARGV   now, name ('run:<run>', 'end:<run>' or 'value:<space and key>'), the list to
---        tell it in
--- Reply  1
+--        tell it in, the run whose status and number of events to reply (or none)
+-- Reply  status and number of events
 --
 -- Who waits says so again at least every WATCH_MS; `watched` says that anybody does.
 
@@ -13,4 +13,10 @@ open(false)
 call('SET', prefix .. 'watched', 1, 'PX', WATCH_MS)
 call('SADD', prefix .. 'watch:' .. args[2], args[3])
 call('PEXPIRE', prefix .. 'watch:' .. args[2], WATCH_MS)
-return 1
+if args[4] == nil then
+    return 1
+end
+return {
+    call('HGET', prefix .. 'run:' .. args[4], 'status'),
+    call('LLEN', prefix .. 'events:' .. args[4]),
+}
