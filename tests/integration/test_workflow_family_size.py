@@ -77,13 +77,14 @@ async def until(done: Callable[[], bool]) -> None:
 
 async def close_a_parent(store: Store, watch: Watch, workflow_id: str) -> Longest:
     """Return the longest writes from the order to close to some children's ends."""
-    before, ended = open_runs(store), terminated(store)
     client = Client.of(BlockingClient(WorkflowService(store)))
     async with Worker(client, task_queue="parents", workflows=[Parent]):
+        await until(lambda: open_runs(store) == 0)  # those of the try before
+        ended = terminated(store)
         parent = await client.start_workflow(
             Parent.run, CHILDREN, id=workflow_id, task_queue="parents"
         )
-        await until(lambda: open_runs(store) == before + 1 + CHILDREN)
+        await until(lambda: open_runs(store) == 1 + CHILDREN)
         with watch() as longest:
             await parent.signal(Parent.end)
             await parent.result()
