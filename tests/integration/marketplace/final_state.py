@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from workflows.engine.states import JobState
 from workflows.jobs.bidding_timeout.orders import SWEPT
 from workflows.marketplace.message import Message
 from workflows.marketplace.ports import Storage
 from workflows.marketplace.tables import metadata, order_events
 from workflows.marketplace.tables.types import UtcDateTime
-from workflows.engine.states import JobState
 from workflows.store import Store
 
 ID = re.compile(r"i\d{5}i")
@@ -44,9 +44,7 @@ def final_state(storage: Storage, store: Store) -> dict[str, object]:
     """Return all rows by table, each order's history, and the dead letters."""
     rows = [*_rows(storage)]
     names = _names(text for _, text in rows)
-    tables = Counter(
-        f"{table}: {ID.sub(lambda m: names[m[0]], text)}" for table, text in rows
-    )
+    tables = Counter(f"{table}: {_named(text, names)}" for table, text in rows)
     found = store.list_queues()
     states = (JobState.WAITING, JobState.ACTIVE)  # timers may be left
     return {
@@ -76,8 +74,8 @@ def _difference(
     one: dict[str, object], other: dict[str, object], hidden: re.Pattern[str] | None
 ) -> str:
     lines = []
-    for key in one:
-        mine, theirs = _plain(one[key], hidden), _plain(other[key], hidden)
+    for key, part in one.items():
+        mine, theirs = _plain(part, hidden), _plain(other[key], hidden)
         if isinstance(mine, Counter) and isinstance(theirs, Counter):
             lines += [f"- {n} x {row}" for row, n in (mine - theirs).items()]
             lines += [f"+ {n} x {row}" for row, n in (theirs - mine).items()]
@@ -113,7 +111,7 @@ def _rows(storage: Storage) -> Iterable[tuple[str, str]]:
 def _is_rescue(table: str, row: dict[str, Any]) -> bool:
     """Whether a row tells only of a sweep, or is a word for a workflow."""
     if table == "order_events":
-        return row["type"] == SWEPT
+        return bool(row["type"] == SWEPT)
     asked = table == "job_outbox"
     return asked and bool(RESCUE.search(row["job_id"]) or WORD.match(row["job_id"]))
 
@@ -130,9 +128,13 @@ def _names(texts: Iterable[str]) -> dict[str, str]:
         for text in known:
             for found in set(ID.findall(text)):
                 marked = text.replace(found, "SELF")
-                seen[found].append(ID.sub(lambda m: names[m[0]], marked))
+                seen[found].append(_named(marked, names))
         names = {found: _digest(rows) for found, rows in seen.items()}
     return names
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    return ID.sub(lambda match: names[match[0]], text)
 
 
 def _digest(rows: list[str]) -> str:

@@ -7,9 +7,10 @@ who say again what was not acknowledged.
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import count
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,6 +53,7 @@ SWEEP = timedelta(minutes=2)
 SWEEPS = ("bidding-timeout", "wholesaler-confirmation-timeout")
 SETTLING = timedelta(minutes=1)  # after a death, until its leases are taken back
 STEP = timedelta(seconds=5)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Channel(Deliveries):
@@ -160,7 +162,7 @@ class OpenStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """`before`: what has happened when the process becomes mortal; then, what people do.
+    """`before`: what has happened when the process becomes mortal; then what people do.
 
     Each act is repeated until it is acknowledged. `fails`: codes that WhatsApp answers
     to a number, in turn.
@@ -183,56 +185,74 @@ class Told:
 
 @dataclass
 class World:
-    """One shop in its folder, through its lives."""
+    """One shop in its folder, through many tellings of its story.
+
+    What was before is done once and copied for each telling.
+    """
 
     story: Story
     folder: Path
     template: Path
     open_store: OpenStore
     loop: asyncio.AbstractEventLoop
-    set_boot_clock: Callable[[ManualClock], None]
-    channel: Channel = field(default_factory=Channel)
+    clock: ManualClock
+
+    def __post_init__(self) -> None:
+        shutil.copy(self.template, self.folder / "market.db")
+        self.clock.now = ms(START)
+        self.database = Database(f"sqlite:///{self.folder}/market.db")
+        self.channel, self._numbers = Channel(), 0
+        for phone, code in self.story.fails:
+            self.channel.script.setdefault(phone, []).append(code)
+        self._begin()
+        self._open()
+        self.story.before(self.shop)
+        self._run(self.shop.now())
+        self._close()
+        self._copy(self.folder, self.folder / "before")
+        self._before = (self.clock.now, self._numbers, deepcopy(self.channel))
 
     def play(self, point: Point) -> Told:
         """Tell the story, dying at the point."""
-        shutil.copy(self.template, self.folder / "market.db")
-        self.clock = ManualClock(ms(START))
-        self.set_boot_clock(self.clock)
-        for phone, code in self.story.fails:
-            self.channel.script.setdefault(phone, []).append(code)
-        self.ids = count(1).__next__
-        self.process = Process(Point())
-        self.settled = self.sweep_at = datetime.max.replace(tzinfo=START.tzinfo)
-        self.settled = START
+        self._copy(self.folder / "before", self.folder)
+        self.clock.now, self._numbers, self.channel = deepcopy(self._before)
+        self._begin()
+        self.process.point = point
         self._open()
         try:
-            self.story.before(self.shop)
-            self._run(self.shop.now())
-            self.process.point = point
-            self.process.calls.clear()
-            self.process.commits.clear()
             for moment, act in self.story.acts:
-                self._insist(lambda moment=moment: self._run(moment))  # type: ignore[misc]
-                self._insist(lambda act=act: act(self.shop))  # type: ignore[misc]
-            self._insist(lambda: self._run(self.story.until))
-            self._finish()
+                self._insist(partial(self._run, moment))
+                self._insist(partial(self._do, act))
+            self._insist(partial(self._run, self.story.until))
+            self._insist(self._finish)
             return Told(self._tell(), self.process)
         finally:
             self._close()
 
+    def _begin(self) -> None:
+        self.process = Process(Point())
+        self.settled, self.sweep_at = START, NEVER
+
+    def _copy(self, source: Path, target: Path) -> None:
+        target.mkdir(exist_ok=True)
+        for old in target.glob("*.db*"):
+            old.unlink()
+        for file in source.glob("*.db*"):
+            shutil.copy(file, target / file.name)
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
     def _open(self) -> None:
-        self.database = Database(f"sqlite:///{self.folder}/market.db")
         self.store = self.open_store(self.folder, self.clock)
         store: Any = MortalStore(self.store, self.process)
         storage = MortalStorage(self.database, self.process)
-        if self.story.timers is Timers.JOBS:
-            self.shop: AnyShop = JobsShop(
-                store, storage, self.channel, self.clock, ids=self.ids
-            )
-        else:
-            self.shop = WorkflowShop(
-                store, storage, self.channel, self.clock, ids=self.ids
-            )
+        make = JobsShop if self.story.timers is Timers.JOBS else WorkflowShop
+        self.shop: AnyShop = make(
+            store, storage, self.channel, self.clock, ids=self._number
+        )
+        if isinstance(self.shop, WorkflowShop):
             self.shop.prepare(self.loop)
         self.shop.open()
 
@@ -240,12 +260,14 @@ class World:
         self.store.close()
         self.database.close()
 
+    def _do(self, act: Act) -> None:
+        act(self.shop)
+
     def _insist(self, act: Callable[[], object]) -> None:
         """Do something until the process survives it."""
         while True:
             try:
                 act()
-                self.process.check()
             except Death:
                 self._close()
                 self.process.restart()
@@ -266,7 +288,7 @@ class World:
             if self._now() >= self.sweep_at:
                 for queue in SWEEPS:
                     self.shop.ask(queue, {}, f"sweep:{queue}")
-                self.sweep_at = self.sweep_at.max.replace(tzinfo=START.tzinfo)
+                self.sweep_at = NEVER
                 continue
             next_in_ms = self.shop.tick()
             if next_in_ms == 0:

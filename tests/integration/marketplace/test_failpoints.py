@@ -1,10 +1,10 @@
 """A process that dies before or after any of its commits leaves the same state.
 
-Each story is told once undisturbed, to learn its commits: those of the queues' store and
-those of the tables. Then it is told once per commit and side of it, with a death there
-and a new start. In the end rows, ledger, outbox, dead letters and what WhatsApp accepted
-must be the same. `make failpoints` visits every commit; the quick suite the first and
-the last of those that look alike, and of them one side.
+Each story is told once undisturbed, to learn its commits: those of the queues' store
+and those of the tables. Then it is told once per commit and side of it, with a death
+there and a new start. In the end rows, ledger, outbox, dead letters and what WhatsApp
+took must be the same. `make failpoints` visits every commit, the quick suite one of
+those that look alike.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ pytestmark = as_shipped  # its worker is made by hand
 
 ALL_POINTS = os.environ.get("FAILPOINTS") == "all"
 MEMORY = Path("/dev/shm")  # no power fails here, so fsync would only take time
+TOUCHED = {"rows", "sent", "dead"}
 SIDES: tuple[When, ...] = ("before", "after")
 
 Play = Callable[[Point], Told]
@@ -66,49 +68,64 @@ def play(
     template: Path,
     loop: asyncio.AbstractEventLoop,
     monkeypatch: pytest.MonkeyPatch,
-) -> Play:
+) -> Iterator[Play]:
     """Tell one story, dying at a point."""
-
-    def set_boot_clock(clock: ManualClock) -> None:
-        for module in (workflow_tasks, workflow_worker, parent_close):
-            monkeypatch.setattr(module, "boot_ns", lambda: clock.now * MS)
-
-    def once(point: Point) -> Told:
-        with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-            return World(
-                STORIES[name], Path(folder), template, open_at, loop, set_boot_clock
-            ).play(point)
-
-    return once
+    clock = ManualClock()
+    for module in (workflow_tasks, workflow_worker, parent_close):
+        monkeypatch.setattr(module, "boot_ns", lambda: clock.now * MS)
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        world = World(STORIES[name], Path(folder), template, open_at, loop, clock)
+        yield world.play
 
 
-@pytest.mark.timeout(3600 if ALL_POINTS else 120)
+@pytest.mark.timeout(3600 if ALL_POINTS else 300)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_death_around_any_commit_changes_nothing_in_the_end(play: Play) -> None:
     calm = play(Point())
+    calls, commits = calm.process.calls, calm.process.commits
     assert calm.process.deaths == 0
     assert calm.state["left"] == {}
     visited = set()
-    for number, when in chosen(calm.process.calls, calm.process.commits):
+    for number, when in chosen(calls, commits):
         told = play(Point(number, when))
-        place = f"died {when} commit {number} ({calm.process.calls[number - 1]})\n"
+        place = f"died {when} commit {number} ({calls[number - 1]})\n"
         assert told.process.deaths == 1, place
-        assert told.process.calls[:number] == calm.process.calls[:number], place
-        if told.state != calm.state:
+        assert told.process.calls[:number] == calls[:number], place
+        if told.state != calm.state and not given_up(told.state, calm.state):
             pytest.fail(place + difference(calm.state, told.state))
         visited.add((number, when))
     if ALL_POINTS:
-        assert visited == set(itertools.product(calm.process.commits, SIDES))
+        assert visited == set(itertools.product(commits, SIDES))
+    assert {calls[number - 1] for number, _ in visited} == {
+        calls[number - 1] for number in commits
+    }
 
 
 def chosen(calls: Sequence[str], commits: Sequence[int]) -> list[tuple[int, When]]:
-    """Where to die: at every commit, or at the ends of each kind, by turns."""
+    """Where to die: at every commit; or at the first or last of each kind, by turns."""
     if ALL_POINTS:
         return [*itertools.product(commits, SIDES)]
-    first: dict[str, int] = {}
-    last: dict[str, int] = {}
+    kinds: dict[str, list[int]] = {}
     for number in commits:
-        first.setdefault(calls[number - 1], number)
-        last[calls[number - 1]] = number
-    numbers = sorted({*first.values(), *last.values()})
-    return [(number, SIDES[turn % 2]) for turn, number in enumerate(numbers)]
+        kinds.setdefault(calls[number - 1], []).append(number)
+    return [
+        (numbers[-(turn // 2 % 2)], SIDES[turn % 2])
+        for turn, numbers in enumerate(kinds.values())
+    ]
+
+
+def given_up(state: dict[str, Any], calm: dict[str, Any]) -> bool:
+    """Whether one reminder, to be sent at most once, was left to a person instead.
+
+    That is its price: nobody knows whether the call was made before the death.
+    """
+    lost = calm["sent"] - state["sent"]
+    more = state["rows"] - calm["rows"]
+    return (
+        [row.split()[1] for row in lost.elements()] == ["payment_reminder"]
+        and not state["sent"] - calm["sent"]
+        and {row.split(":")[0] for row in more} == {"messages", "ops_tasks"}
+        and any('"error_code": "ambiguous"' in row for row in more)
+        and state["dead"] == {"whatsapp-message-send": 1}
+        and all(state[part] == calm[part] for part in calm if part not in TOUCHED)
+    )
