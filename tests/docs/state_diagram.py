@@ -78,7 +78,8 @@ def _arrow(old: OrderStatus, new: OrderStatus) -> str:
         start = (x1 + WIDTH // 2 + lean, y1 + HEIGHT * (y2 > y1))
         end = (x2 + WIDTH // 2 + lean, y2 + HEIGHT * (y2 < y1))
     middle = (start[1] + end[1]) // 2
-    bow = f"M{start[0]},{start[1]} C{start[0]},{middle} {end[0]},{middle} "
+    bend = "L" if y1 == y2 else f"C{start[0]},{middle} {end[0]},{middle} "
+    bow = f"M{start[0]},{start[1]} {bend}"
     title = f"<title>{old} to {new}</title>"
     return f'<path d="{bow}{end[0]},{end[1]}" marker-end="url(#a)">{title}</path>'
 
