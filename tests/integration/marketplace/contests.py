@@ -6,8 +6,10 @@ delay of up to a few milliseconds that its seed gives, so that any of them may b
 
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,6 +33,8 @@ from workflows.marketplace.transitions import payments as money
 from workflows.marketplace.transitions.orders import NewOrder
 from workflows.marketplace.transitions.payments import Receipt
 
+CALL_S = 0.05  # from the call to the start
+PATIENCE_S = 100  # three processes start, perhaps on a busy machine
 SPREAD_S = 0.004  # within which the contestants start
 
 Act = Callable[[World, str], object]
@@ -233,15 +237,29 @@ def refund_due(world: World, name: str) -> None:
     cancel(world, name)
 
 
-def _place(world: World, name: str) -> None:
+def nothing(world: World, name: str) -> None:
+    """It is not placed yet."""
     days = int(name.rsplit("-", 1)[1])
     world.now = START + timedelta(days=days)
+
+
+def place(world: World, name: str) -> object:
     wanted = NewOrder(id=name, customer_id="cus_1", lines=people.LINES)
-    world.market.run("api", orders.place, wanted)
+    return world.market.run("api", orders.place, wanted)
+
+
+def _place(world: World, name: str) -> None:
+    nothing(world, name)
+    place(world, name)
 
 
 PAID, BACK = "captured", "refunded"
 CONTESTS = {
+    "the same order thrice": Contest(
+        before=nothing,
+        acts=(place, place, place),
+        outcomes=frozenset({("pending_payment", "unpaid", "none", "none")}),
+    ),
     "pay against expire": Contest(
         before=placed,
         acts=(capture, expire),
@@ -325,3 +343,35 @@ CONTESTS = {
         outcomes=frozenset({("cancelled", "refunded", "none", BACK)}),
     ),
 }
+
+
+# -- the race -------------------------------------------------------------------------
+
+
+def take_part(place: int, title: str, world: World, name: str, at: float) -> str | None:
+    """Do one contestant's act; return what went wrong."""
+    try:
+        seed = f"{title}:{name}:{place}"
+        start_together(CONTESTS[title].acts[place], world, name, seed, at)
+    except BaseException:  # noqa: BLE001 - shown by the test
+        return traceback.format_exc()
+    return None
+
+
+def race(title: str, world: World, name: str) -> list[str]:
+    """Let threads race; return what went wrong."""
+    contestants = len(CONTESTS[title].acts)
+    at = time.monotonic() + CALL_S
+    with ThreadPoolExecutor(contestants) as pool:
+        running = [
+            pool.submit(take_part, place, title, world, name, at)
+            for place in range(contestants)
+        ]
+        said = [one.result(PATIENCE_S) for one in running]
+    return [problem for problem in said if problem is not None]
+
+
+def judge(title: str, world: World, name: str) -> None:
+    """Check how one race ended."""
+    assert outcome(world.database, name) in CONTESTS[title].outcomes
+    check(world.database, name)

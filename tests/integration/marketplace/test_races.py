@@ -4,9 +4,7 @@ import itertools
 import multiprocessing
 import shutil
 import time
-import traceback
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,19 +14,18 @@ import pytest
 
 from tests.integration.marketplace import people
 from tests.integration.marketplace.contests import (
+    CALL_S,
     CONTESTS,
-    Contest,
-    check,
-    outcome,
-    start_together,
+    PATIENCE_S,
+    judge,
+    race,
+    take_part,
 )
 from tests.property.test_marketplace import World
 from workflows.marketplace.database import Database
 
 THREAD_ROUNDS, PROCESS_ROUNDS = 6, 3
 MEMORY = Path("/dev/shm")
-CALL_S = 0.05  # from the call to the start
-PATIENCE_S = 100  # three processes start, perhaps on a busy machine
 SERVER = multiprocessing.get_context("forkserver")  # it imports once for all three
 SERVER.set_forkserver_preload([__name__])
 
@@ -59,43 +56,13 @@ def world(url: str) -> Iterator[World]:
     database.close()
 
 
-def judge(contest: Contest, world: World, name: str) -> None:
-    """Check how one race ended."""
-    assert outcome(world.database, name) in contest.outcomes
-    check(world.database, name)
-
-
-def take_part(place: int, title: str, world: World, name: str, at: float) -> str | None:
-    """Do one contestant's act; return what went wrong."""
-    try:
-        seed = f"{title}:{name}:{place}"
-        start_together(CONTESTS[title].acts[place], world, name, seed, at)
-    except BaseException:  # noqa: BLE001 - shown by the test
-        return traceback.format_exc()
-    return None
-
-
-def race(title: str, world: World, name: str) -> list[str]:
-    """Let threads race; return what went wrong."""
-    contestants = len(CONTESTS[title].acts)
-    at = time.monotonic() + CALL_S
-    with ThreadPoolExecutor(contestants) as pool:
-        running = [
-            pool.submit(take_part, place, title, world, name, at)
-            for place in range(contestants)
-        ]
-        said = [one.result(PATIENCE_S) for one in running]
-    return [problem for problem in said if problem is not None]
-
-
 @pytest.mark.parametrize("title", CONTESTS)
 def test_of_threads_that_race_one_wins(title: str, world: World) -> None:
-    contest = CONTESTS[title]
     for number in range(THREAD_ROUNDS):
         name = f"race-{number}"
-        contest.before(world, name)
+        CONTESTS[title].before(world, name)
         assert race(title, world, name) == []
-        judge(contest, world, name)
+        judge(title, world, name)
 
 
 # -- processes -------------------------------------------------------------------------
@@ -161,9 +128,8 @@ def field() -> Iterator[Field]:
 def test_of_processes_that_race_one_wins(
     title: str, world: World, url: str, field: Field
 ) -> None:
-    contest = CONTESTS[title]
     for number in range(PROCESS_ROUNDS):
         name = f"race-{number}"
-        contest.before(world, name)
+        CONTESTS[title].before(world, name)
         assert field.race(title, url, name, world.now) == []
-        judge(contest, world, name)
+        judge(title, world, name)
