@@ -73,7 +73,8 @@ parity-record: $(PARITY)/.ready
 	$(PARITY)/bin/python -m tests.parity.temporal.record
 
 failpoints: $(VENV)/.dev
-	FAILPOINTS=all $(PYTEST) --timeout 1200 tests/integration/test_workflow_failpoints.py
+	FAILPOINTS=all $(PYTEST) --timeout 1200 tests/integration/test_workflow_failpoints.py \
+	  tests/integration/marketplace/test_failpoints.py
 
 modes: $(VENV)/.dev
 	TEST_MODE=uncached $(PYTEST) $(MODES)

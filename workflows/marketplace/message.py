@@ -228,7 +228,8 @@ class Message:
             return self
         if self._followed(wamid) and newer not in DELIVERIES:
             return self
-        failed = newer is MessageStatus.FAILED and self.status is not newer
+        still = newer is MessageStatus.FAILED  # else an earlier error is made good
+        failed = still and self.status is not newer
         return replace(
             self,
             status=newer,
@@ -237,7 +238,8 @@ class Message:
             accepted_at=self.accepted_at or at,
             lease_until=None,
             failed_at=at if failed else self.failed_at,
-            error_code=code if failed else self.error_code,
+            error_code=code if failed else self.error_code if still else None,
+            error_detail=self.error_detail if still else None,
         )
 
     @property

@@ -34,6 +34,26 @@ EXPIRABLE = frozenset(
 ANSWERABLE = frozenset({OrderStatus.BIDDING, OrderStatus.AWAITING_CONFIRMATION})
 
 
+_CLOSED = frozenset({OrderStatus.EXPIRED, OrderStatus.CANCELLED})
+MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {  # every other move is a fault
+    OrderStatus.PENDING_PAYMENT: _CLOSED | {OrderStatus.PLACED},
+    OrderStatus.PLACED: _CLOSED
+    | {OrderStatus.BIDDING, OrderStatus.AWAITING_CONFIRMATION},
+    OrderStatus.BIDDING: _CLOSED
+    | {OrderStatus.AWAITING_CONFIRMATION, OrderStatus.FALLBACK},
+    OrderStatus.AWAITING_CONFIRMATION: _CLOSED
+    | {OrderStatus.CONFIRMED, OrderStatus.FALLBACK},
+    OrderStatus.FALLBACK: _CLOSED | {OrderStatus.AWAITING_CONFIRMATION},
+    OrderStatus.CONFIRMED: frozenset(
+        {OrderStatus.DELIVERED, OrderStatus.FALLBACK, OrderStatus.CANCELLED}
+    ),
+    OrderStatus.DELIVERED: frozenset({OrderStatus.COMPLETED}),
+    OrderStatus.COMPLETED: frozenset(),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PLACED}),
+    OrderStatus.CANCELLED: frozenset(),
+}
+
+
 class PaymentStatus(StrEnum):
     """Where the money is."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, text
@@ -15,6 +16,8 @@ from workflows.marketplace.confirmation import Confirmation, OfferSource
 from workflows.marketplace.database import Database
 from workflows.marketplace.ledger import Account, Posting, credit, debit
 from workflows.marketplace.sql.work import SqlWork
+from workflows.marketplace.tables import metadata
+from workflows.marketplace.tables.types import Paisa
 
 MINUTE = timedelta(minutes=1)
 ROUND = Round(
@@ -143,6 +146,61 @@ def test_no_column_of_money_takes_a_float(database: Database) -> None:
     priced = replace(order(NOW), total_paisa=4_859_000.0)  # type: ignore[arg-type]
     with pytest.raises(StatementError, match="integer paisa"), database.begin() as w:
         w.orders.add(priced)
+
+
+MONEY = [
+    column
+    for table in metadata.sorted_tables
+    for column in table.columns
+    if column.name.endswith("_paisa")
+]
+
+
+@pytest.mark.parametrize("wrong", [1.0, True, "1", Decimal(1)])
+def test_every_column_of_money_refuses_what_is_no_integer(
+    database: Database, wrong: object
+) -> None:
+    for column in MONEY:
+        with (
+            pytest.raises(StatementError, match="integer paisa"),
+            database.begin() as work,
+        ):
+            work._connection.execute(column.table.update().values({column: wrong}))
+
+
+def test_the_check_sees_every_table_with_money() -> None:
+    assert all(isinstance(column.type, Paisa) for column in MONEY)
+    tables = {column.table.name for column in MONEY}
+    assert {"orders", "bids", "payments", "invoices", "ledger_entries"} <= tables
+
+
+def test_a_float_is_no_money_to_the_database_either(database: Database) -> None:
+    triggers = "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
+    with database.begin() as work:
+        made = work._connection.exec_driver_sql(triggers).all()
+    for column in MONEY:
+        checked = [
+            sql
+            for table, sql in made
+            if table == column.table.name and f"typeof(NEW.{column.name}) " in sql
+        ]
+        assert len([sql for sql in checked if " BEFORE INSERT " in sql]) == 1, column
+        assert len([sql for sql in checked if " BEFORE UPDATE " in sql]) == 1, column
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE bids SET amount_paisa = 4020000.5",
+        "UPDATE bids SET amount_paisa = 'much'",
+        "UPDATE credit_accounts SET balance_paisa = 0.1 + 0.2",
+        "INSERT INTO supplier_prices SELECT 'sup_A', 'oil', 0.5, 1",
+    ],
+)
+def test_a_statement_that_writes_a_float_is_refused(
+    database: Database, statement: str
+) -> None:
+    refused(database, statement, "money is integer paisa")
 
 
 def test_numbers_are_taken_without_a_gap(database: Database) -> None:

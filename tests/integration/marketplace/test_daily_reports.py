@@ -150,6 +150,26 @@ def test_a_day_of_bidding_is_reported(market: Shop, reporter: Reporter) -> None:
     assert suppliers["acceptedBps"] == 0
 
 
+def test_bt_12_a_round_over_midnight_is_closed_on_the_new_day(
+    market: Shop, reporter: Reporter
+) -> None:
+    market.run_until(at("23:55"))
+    story.place(market)
+    story.pay(market)
+    next_day = DAY + timedelta(days=1)
+    market.run_until(at("00:01", next_day))
+    story.bid(market, "C", 3_995_000)
+    market.run_until(at("00:06", next_day))
+    run(reporter)
+    assert report(market, ReportType.ORDERS).content["placed"] == 1
+    assert report(market, ReportType.BIDDING).content["roundsClosed"] == {}
+    midnight(market, next_day)
+    run(reporter, "next night")
+    assert report(market, ReportType.ORDERS, next_day).content["placed"] == 0
+    new = report(market, ReportType.BIDDING, next_day).content
+    assert new["roundsClosed"] == {"awarded": 1}
+
+
 def test_dr_7_a_rebuild_makes_a_revision_only_of_other_figures(
     market: Shop, reporter: Reporter, deliveries: Deliveries
 ) -> None:

@@ -63,6 +63,12 @@ def test_a_failed_report_names_its_code() -> None:
     assert (failed.error_code, failed.failed_at) == ("131026", NOW)
 
 
+def test_a_message_that_went_out_after_all_has_no_error() -> None:
+    again = message().leased(NOW).requeued("131016", "try again").leased(NOW)
+    sent = again.reported(SENT, "wamid.1", NOW)
+    assert (sent.error_code, sent.error_detail) == (None, None)
+
+
 def test_a_lease_counts_an_attempt_and_ends() -> None:
     leased = message().leased(NOW)
     assert (leased.status, leased.attempts) == (MessageStatus.SENDING, 1)

@@ -14,6 +14,7 @@ from workflows.marketplace.errors import INVARIANT, NOT_FOUND, PermanentError
 from workflows.marketplace.metrics import count, observe
 from workflows.marketplace.order import Order, OrderStatus
 from workflows.marketplace.rules import offers as rules
+from workflows.marketplace.sql.rows import LostRaceError
 from workflows.marketplace.transitions.release import (
     end_offer,
     save_order,
@@ -55,8 +56,8 @@ def offer(
         bid_id=bid_id,
     )
     if not change.work.confirmations.add(made):
-        msg = f"order {order.id} has a live offer already"
-        raise PermanentError(INVARIANT, msg)
+        msg = f"order {order.id} was offered to somebody meanwhile"
+        raise LostRaceError(msg)
     save_order(change, order, replace(order, status=OrderStatus.AWAITING_CONFIRMATION))
     notices.request(change, order, made)
     change.timer(

@@ -21,6 +21,7 @@ from workflows.marketplace.order import (
 from workflows.marketplace.parties import PartyStatus
 from workflows.marketplace.rules.money import rupees
 from workflows.marketplace.rules.pricing import Line, supply_ceiling, totals
+from workflows.marketplace.sql.rows import LostRaceError
 from workflows.marketplace.transitions.bidding import open_round
 from workflows.marketplace.transitions.fallback import offer_next
 from workflows.marketplace.transitions.offers import set_deadline_timer
@@ -66,7 +67,9 @@ def place(change: Change, wanted: NewOrder) -> Order:
     if existing is not None:
         return existing
     order = _priced(change, wanted)
-    change.work.orders.add(order)
+    if not change.work.orders.add(order):
+        msg = f"order {order.id} was placed meanwhile"
+        raise LostRaceError(msg)
     change.work.orders.add_lines(order.id, wanted.lines)
     change.note(order.id, "placed", totalPaisa=order.total_paisa)
     if order.payment_mode is PaymentMode.CREDIT:

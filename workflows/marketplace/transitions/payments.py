@@ -19,6 +19,7 @@ from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
 from workflows.marketplace.rules import postings
 from workflows.marketplace.rules.allocation import Owed, allocate
 from workflows.marketplace.rules.money import rupees
+from workflows.marketplace.sql.rows import LostRaceError
 from workflows.marketplace.transitions.credit import lift_hold, post
 from workflows.marketplace.transitions.orders import get_order, secure
 from workflows.marketplace.transitions.release import save_order
@@ -45,7 +46,7 @@ def initiate(change: Change, receipt: Receipt) -> Payment:
     if known is not None:
         return known
     begun = _payment(change, receipt)
-    change.work.payments.add(begun)
+    _add(change, begun)
     return begun
 
 
@@ -71,7 +72,7 @@ def capture(change: Change, receipt: Receipt) -> Payment | Noop:
         received_at=change.now,
     )
     if known is None:
-        change.work.payments.add(payment)
+        _add(change, payment)
     else:
         payment = change.work.payments.move(known, payment)
     post(
@@ -137,7 +138,7 @@ def credit_note(
         customer_id=invoice.customer_id,
         status=PaymentState.CAPTURED,
     )
-    change.work.payments.add(note)
+    _add(change, note)
     _allocate(change, note.id, invoice, amount)
     post(
         change,
@@ -242,6 +243,13 @@ def _was_in_time(change: Change, order: Order, paid_at: datetime) -> bool:
         and paid_at < order.expires_at
         and change.now <= order.expires_at + change.terms.reinstate_within
     )
+
+
+def _add(change: Change, payment: Payment) -> None:
+    """Keep a payment that nobody else has told of; else start again, and see his."""
+    if not change.work.payments.add(payment):
+        msg = f"{payment.provider} {payment.provider_ref} was told of meanwhile"
+        raise LostRaceError(msg)
 
 
 def _spend(change: Change, payment: Payment, invoices: list[Invoice]) -> int:

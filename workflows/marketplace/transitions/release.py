@@ -6,8 +6,9 @@ from workflows.marketplace import notices
 from workflows.marketplace.bidding import BidStatus, RoundStatus
 from workflows.marketplace.change import Change
 from workflows.marketplace.confirmation import Confirmation, ConfirmationStatus
+from workflows.marketplace.errors import INVARIANT, PermanentError
 from workflows.marketplace.metrics import count
-from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
+from workflows.marketplace.order import MOVES, Order, OrderStatus, PaymentStatus
 from workflows.marketplace.sql.rows import LostRaceError
 
 
@@ -36,7 +37,11 @@ def save_order(change: Change, old: Order, new: Order) -> Order:
 
     Raises:
         LostRaceError: it is no longer as `old`; the whole change starts again.
+        PermanentError: no order moves like that (`MOVES`); nothing is written.
     """
+    if new.status is not old.status and new.status not in MOVES[old.status]:
+        text = f"order {old.id} cannot go from {old.status} to {new.status}"
+        raise PermanentError(INVARIANT, text)
     if not change.work.orders.save(old, new):
         msg = f"order {old.id} was changed meanwhile"
         raise LostRaceError(msg)
