@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.exceptions import SettingsError
 from workflows.marketplace.change import Timers
+from workflows.marketplace.clock import REAL_TIME, MarketplaceClock
 from workflows.marketplace.database import sqlite_url
 from workflows.marketplace.fields import Phone
 from workflows.marketplace.pair_limit import PairLimit
@@ -70,6 +71,7 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
     order_timers: Timers = Timers.WORKFLOW
+    marketplace_clock: MarketplaceClock = REAL_TIME
     token_secret: Secret = SecretStr("demo")
     payment_ttl_min: Minutes = 30
     fulfilment_ttl_min: Minutes = 240
@@ -77,6 +79,7 @@ class MarketplaceSettings(BaseSettings):
     bidding_window_min: Minutes = 10
     bidding_min_bids: Annotated[int, Field(ge=1, le=100)] = 1
     confirm_window_min: Minutes = 15
+    sweep_lag_s: Annotated[int, Field(ge=0, le=86_400)] = 30
     fallback_max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     max_supply_bps: Annotated[int, Field(ge=1, le=10_000)] = 9500
     outlet_code: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,8}$")] = "KTM"
@@ -101,6 +104,7 @@ class MarketplaceSettings(BaseSettings):
             bidding_window=timedelta(minutes=self.bidding_window_min),
             min_bids=self.bidding_min_bids,
             confirm_window=timedelta(minutes=self.confirm_window_min),
+            sweep_lag=timedelta(seconds=self.sweep_lag_s),
             max_offers=self.fallback_max_attempts,
             max_supply_bps=self.max_supply_bps,
             outlet=self.outlet_code,

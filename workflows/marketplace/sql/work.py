@@ -24,6 +24,11 @@ class SqlWork:
         self._connection = connection
         self._make_orders, self._make_credit = orders, credit
 
+    @property
+    def connection(self) -> Connection:
+        """The transaction itself, for what no repository reads."""
+        return self._connection
+
     @cached_property
     def messages(self) -> SqlMessages:
         """The messages, sent or to be sent."""
