@@ -36,7 +36,10 @@ def add_demo_commands(commands: "Commands") -> None:
         "--store", type=_store, default="sqlite", help="sqlite, or the URL of a Redis"
     )
     crash.add_argument(
-        "--rate", type=_rate, default=3.0, help="orders per second (%(default)s)"
+        "--rate", type=_rate, default=4.0, help="orders per second (%(default)s)"
+    )
+    crash.add_argument(
+        "--speed", type=_speed, default=90.0, help="of the clock (%(default)s)"
     )
     crash.set_defaults(command=_crash)
 
@@ -96,6 +99,7 @@ def _crash(options: argparse.Namespace) -> int:
             kills=options.kills,
             store=options.store,
             rate=options.rate,
+            speed=options.speed,
         )
     )
 
@@ -119,15 +123,23 @@ def _kills(text: str) -> int:
     return _whole(text, "kills", 0, MAX_KILLS)
 
 
-def _rate(text: str) -> float:
+def _number(text: str, what: str, least: float, most: float) -> float:
     try:
-        rate = float(text)
+        number = float(text)
     except ValueError:
-        rate = 0.0
-    if not 0.01 <= rate <= 100:
-        msg = "a rate is a number from 0.01 to 100"
+        number = -1.0
+    if not least <= number <= most:
+        msg = f"a {what} is a number from {least:g} to {most:g}"
         raise argparse.ArgumentTypeError(msg)
-    return rate
+    return number
+
+
+def _rate(text: str) -> float:
+    return _number(text, "rate", 0.01, 100)
+
+
+def _speed(text: str) -> float:
+    return _number(text, "speed", 1, 1000)
 
 
 def _store(text: str) -> str:

@@ -1,6 +1,5 @@
 """The demo's way to WhatsApp: it prints, and has the troubles of a real one."""
 
-from datetime import time
 from random import Random
 
 from workflows.demo.people import NOT_ON_WHATSAPP, OPTED_OUT
@@ -12,12 +11,12 @@ from workflows.marketplace.transports.console import ConsoleTransport
 from workflows.marketplace.whatsapp_errors import SendFailure
 
 FAULTS_PERCENT = 6
-DOWN_FROM, DOWN_UNTIL = time(10, 20), time(10, 25)
+DOWN_MINUTES = range(20, 24)  # of each hour
 REFUSALS = {NOT_ON_WHATSAPP: 131026, OPTED_OUT: 131050}
 
 
 class FaultyConsole:
-    """Prints messages; some calls fail, and for five minutes the account is down."""
+    """Prints; some calls fail, and each hour the account is down for a while."""
 
     def __init__(self, settings: MarketplaceSettings) -> None:
         self._clock = settings.marketplace_clock
@@ -36,5 +35,4 @@ class FaultyConsole:
 
     def probe(self) -> bool:
         """See `MessageTransport.probe`."""
-        wall = self._clock.now().astimezone(KATHMANDU).time()
-        return not DOWN_FROM <= wall < DOWN_UNTIL
+        return self._clock.now().astimezone(KATHMANDU).minute not in DOWN_MINUTES

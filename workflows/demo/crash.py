@@ -47,8 +47,8 @@ class Crash:
     orders: int
     kills: int
     store: str = "sqlite"
-    rate: float = 3.0
-    speed: float = 120.0
+    rate: float = 4.0
+    speed: float = 90.0
 
     @property
     def busy_s(self) -> float:

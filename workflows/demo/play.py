@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -15,6 +16,7 @@ from workflows.demo.history import plant_debts
 from workflows.demo.office import Office
 from workflows.demo.people import people
 from workflows.demo.phones import Phones
+from workflows.exceptions import StoreUnavailableError
 from workflows.jobs import (
     close_bidding,
     end_unanswered_offers,
@@ -26,10 +28,14 @@ from workflows.jobs import (
 from workflows.jobs.queues import marketplace
 from workflows.marketplace import tables
 from workflows.marketplace.bidding import RoundStatus
+from workflows.marketplace.change import Change
 from workflows.marketplace.order import EXPIRABLE, OrderStatus, PaymentStatus
 from workflows.marketplace.services import services
 
+Result = TypeVar("Result")
+
 PACE_S = 0.1
+PATIENCE_S = 60.0
 LOOK_EVERY_S = 1.0
 SETTLED_LOOKS = 3  # in a row: what nothing waits for may be under way
 SLACK_S = 20.0  # real seconds
@@ -61,12 +67,15 @@ def open_day(script: Script, phones: Phones) -> Day:
     Repeated on the same files, people are there already, and the day is another one
     if the clock shows another date.
     """
-    shop, storage = marketplace(), services().storage
+    shop = marketplace()
     size = max(1, script.orders // 100)
     cast = people(12 + script.orders // 4, 3 + size, 2 + size)
-    with storage.begin() as work:
-        cast.move_in(work)
-    shop.run("demo", plant_debts, cast.customers, cast.suppliers[-1])
+
+    def move_in(change: Change) -> None:
+        cast.move_in(change.work)
+        plant_debts(change, cast.customers, cast.suppliers[-1])
+
+    patiently(lambda: shop.run("demo", move_in))
     habits = Habits(script.seed, shop.terms)
     day = Day(shop, habits, phones, Office(shop, habits, add_job))
     today = f"{shop.clock().astimezone(shop.terms.zone):%m%d}"
@@ -96,7 +105,7 @@ def play(day: Day, *, within_s: float, go_on: Callable[[], bool]) -> bool:
     until = time.monotonic() + within_s
     next_look, looks = 0.0, 0
     while time.monotonic() < until and go_on():
-        day.go_on()
+        patiently(day.go_on)
         if time.monotonic() >= next_look and not day.agenda.left:
             next_look = time.monotonic() + LOOK_EVERY_S
             looks = looks + 1 if settled() else 0
@@ -108,8 +117,24 @@ def play(day: Day, *, within_s: float, go_on: Callable[[], bool]) -> bool:
 
 def settled() -> bool:
     """Whether every order is closed or waits for people, and no message waits."""
+    return not any(patiently(_unfinished).values())
+
+
+def _unfinished() -> dict[str, int]:
     with services().storage.begin() as work:
-        return not any(unfinished(work.connection).values())
+        return unfinished(work.connection)
+
+
+def patiently(read: Callable[[], Result]) -> Result:
+    """Call until the store is available, a minute at most: so would people."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return read()
+        except StoreUnavailableError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PACE_S)
 
 
 def unfinished(connection: Connection) -> dict[str, int]:
@@ -135,18 +160,14 @@ def books() -> Books:
     """Read everything that was written."""
     parts = services()
     slack = timedelta(seconds=SLACK_S) * parts.settings.marketplace_clock.speed
-    return read_books(parts.storage, huey, now(), slack=slack)
-
-
-def now() -> datetime:
-    """Return the marketplace's time."""
-    return services().clock()
+    return patiently(
+        lambda: read_books(parts.storage, huey, parts.clock(), slack=slack)
+    )
 
 
 def what_is_left() -> str:
     """Name what is not finished."""
-    with services().storage.begin() as work:
-        left = unfinished(work.connection)
+    left = patiently(_unfinished)
     return ", ".join(f"{count} {name}" for name, count in left.items() if count)
 
 

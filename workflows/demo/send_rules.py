@@ -66,9 +66,15 @@ def _occasions(books: Books) -> Iterator[str]:
         yield f"bid_invite:{one['round_id']}:{one['supplier_id']}"
     for invoice in books.rows["invoices"]:
         yield f"invoice_issued:{invoice['order_id']}"
+    reinstated = {
+        event["order_id"]
+        for event in books.rows["order_events"]
+        if event["type"] == "reinstated"
+    }
     for order in books.rows["orders"]:
         if order["status"] == OrderStatus.EXPIRED:
-            yield f"order_expired:{order['id']}"
+            again = ":again" if order["id"] in reinstated else ""
+            yield f"order_expired:{order['id']}{again}"
 
 
 def _occasion(row: Row) -> tuple[str, ...]:

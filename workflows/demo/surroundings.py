@@ -19,10 +19,10 @@ def fast_clock(shows: datetime, speed: float) -> dict[str, str]:
 
 SHORT_TERMS: Mapping[str, str] = {
     "PAYMENT_TTL_MIN": "15",
-    "REINSTATE_MIN": "8",
+    "REINSTATE_MIN": "6",
     "BIDDING_WINDOW_MIN": "6",
     "CONFIRM_WINDOW_MIN": "10",
-    "FULFILMENT_TTL_MIN": "40",
+    "FULFILMENT_TTL_MIN": "30",
 }
 BUSY: Mapping[str, str] = {
     "WHATSAPP_MAX_MPS": "60",
