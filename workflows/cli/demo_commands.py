@@ -72,10 +72,9 @@ def _day(options: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     from workflows.demo.show import show_day  # noqa: PLC0415 - imports the jobs
-    from workflows.marketplace.clock import REAL_TIME  # noqa: PLC0415
     from workflows.marketplace.settings import MarketplaceSettings  # noqa: PLC0415
 
-    if read_settings(MarketplaceSettings).marketplace_clock == REAL_TIME:
+    if read_settings(MarketplaceSettings).marketplace_clock is None:
         print(
             "A day takes a day on the real clock: MARKETPLACE_CLOCK is not set. "
             "`workflows run --demo` sets it and plays a day.",

@@ -19,7 +19,7 @@ class FaultyConsole:
     """Prints; some calls fail, and each hour the account is down for a while."""
 
     def __init__(self, settings: MarketplaceSettings) -> None:
-        self._clock = settings.marketplace_clock
+        self._clock = settings.clock
         self._console = ConsoleTransport()
 
     def send(self, message: Message) -> Accepted | SendFailure:

@@ -159,7 +159,7 @@ def unfinished(connection: Connection) -> dict[str, int]:
 def books() -> Books:
     """Read everything that was written."""
     parts = services()
-    slack = timedelta(seconds=SLACK_S) * parts.settings.marketplace_clock.speed
+    slack = timedelta(seconds=SLACK_S) * parts.settings.clock.speed
     return patiently(
         lambda: read_books(parts.storage, huey, parts.clock(), slack=slack)
     )

@@ -34,11 +34,11 @@ class Services:
 
     def clock(self) -> datetime:
         """Return the marketplace's time."""
-        return self.settings.marketplace_clock.now()
+        return self.settings.clock.now()
 
     def real(self, span: timedelta) -> timedelta:
         """Return how long a span of the marketplace's time takes."""
-        return self.settings.marketplace_clock.real(span)
+        return self.settings.clock.real(span)
 
     def new_id(self) -> str:
         """Return a fresh id."""

@@ -71,7 +71,7 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
     order_timers: Timers = Timers.WORKFLOW
-    marketplace_clock: MarketplaceClock = REAL_TIME
+    marketplace_clock: MarketplaceClock | None = None
     token_secret: Secret = SecretStr("demo")
     payment_ttl_min: Minutes = 30
     fulfilment_ttl_min: Minutes = 240
@@ -86,6 +86,11 @@ class MarketplaceSettings(BaseSettings):
     reminder_min_paisa: Annotated[int, Field(ge=1)] = 10_000
     recon_rounding_paisa: Annotated[int, Field(ge=0, le=10_000)] = 100
     report_recipients: Annotated[tuple[Phone, ...], NoDecode] = ()
+
+    @property
+    def clock(self) -> MarketplaceClock:
+        """The clock as configured."""
+        return self.marketplace_clock or REAL_TIME
 
     @property
     def pair_limit(self) -> PairLimit:

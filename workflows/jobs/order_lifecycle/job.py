@@ -28,7 +28,7 @@ def _wake(job: OutboxJob, delay: timedelta) -> None:
 
 settings = read_settings(MarketplaceSettings)
 if settings.order_timers is Timers.WORKFLOW:
-    activities = OrderActivities(_expirer, speed=settings.marketplace_clock.speed)
+    activities = OrderActivities(_expirer, speed=settings.clock.speed)
     huey.register_workflows(
         TASK_QUEUE, workflows=[OrderLifecycle], activities=activities.all
     )
