@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workflows.exceptions import SettingsError
+from workflows.exceptions import SettingsError, Snooze
+from workflows.jobs import put_off, queues
 from workflows.marketplace import clock
+from workflows.marketplace.backoffice import OutboxJob
 from workflows.marketplace.clock import REAL_TIME, MarketplaceClock
 from workflows.marketplace.settings import MarketplaceSettings
 from workflows.settings import read_settings
@@ -54,3 +56,26 @@ def test_a_clock_is_read_from_its_setting(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MARKETPLACE_CLOCK", set_to)
     found = read_settings(MarketplaceSettings).marketplace_clock
     assert found == MarketplaceClock(NOON, NOON - timedelta(hours=2), 60)
+
+
+def test_a_job_that_snoozes_waits_by_the_faster_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast = MarketplaceClock(NOON, NOON, 60)
+    monkeypatch.setattr(put_off, "services", lambda: fast)
+    with pytest.raises(Snooze) as later, put_off.put_off_while_unavailable():
+        raise Snooze(timedelta(minutes=5), "early")
+    assert later.value.delay == timedelta(seconds=5)
+    assert str(later.value) == "early"
+
+
+def test_a_job_of_the_outbox_is_delayed_by_the_faster_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast = MarketplaceClock(NOON, NOON, 60)
+    delays: list[timedelta] = []
+    monkeypatch.setattr(queues, "services", lambda: fast)
+    monkeypatch.setitem(queues._QUEUES, "q", lambda _job, delay: delays.append(delay))
+    job = OutboxJob(job_id="j", queue="q", payload={}, run_at=NOON)
+    assert queues.Queues().add(job, timedelta(minutes=5))
+    assert delays == [timedelta(seconds=5)]
