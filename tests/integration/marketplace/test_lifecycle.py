@@ -218,6 +218,22 @@ def test_an_order_that_was_reinstated_and_expires_again_is_told_of_again(
     assert deliveries.to(PHONE).count("order_expired") == 2
 
 
+def test_money_that_was_sent_back_pays_for_no_order_that_is_reinstated(
+    market: Shop,
+) -> None:
+    story.place(market)
+    story.pay(market, TOTAL - 100)
+    go(market, "10:31")
+    assert story.the_order(market).payment_status is PaymentStatus.REFUND_DUE
+    with market.storage.begin() as work:
+        [first] = work.payments.of_order(ORDER)
+    market.market.run("ops", payments.refund, first.id)
+    story.pay(market, 100, ref="esewa-2", paid_at=at("10:29"))
+    order = story.the_order(market)
+    assert (order.status, order.paid_paisa) == (OrderStatus.EXPIRED, 100)
+    assert order.payment_status is PaymentStatus.REFUND_DUE
+
+
 @dataclass
 class Provider:
     """Answers a lookup with what it is told."""
