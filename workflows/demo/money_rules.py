@@ -66,10 +66,10 @@ def orders_agree(books: Books) -> Broken:
     """Money of an order, what is due for refund, and what credit it holds."""
     payments = books.by("payments", "order_id")
     for order_id, order in books.orders.items():
-        got = [p for p in payments.get(order_id, []) if p["status"] in RECEIVED]
-        if order["paid_paisa"] > sum(p["amount_paisa"] for p in got):
+        mine = payments.get(order_id, [])
+        kept = [p for p in mine if p["status"] == PaymentState.CAPTURED]
+        if order["paid_paisa"] > sum(p["amount_paisa"] for p in kept):
             yield order_id, f"{order['paid_paisa']} paid, and the payments are less"
-        kept = [p for p in got if p["status"] == PaymentState.CAPTURED]
         back = order["payment_status"]
         if order["status"] in UNSERVED and kept and back != PaymentStatus.REFUND_DUE:
             yield order_id, f"is {order['status']}, keeps money and is {back}"

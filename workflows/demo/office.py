@@ -100,7 +100,9 @@ class Office:
 
     def _refund(self, payment_id: str) -> None:
         done = self._shop.run(ACTOR, payments.refund, payment_id)
-        if not isinstance(done, Noop):
+        if isinstance(done, Noop):  # reinstated meanwhile; it may close again
+            self._begun.discard(f"refund:{payment_id}")
+        else:
             self._diary.refunded.add(payment_id)
 
 

@@ -19,6 +19,7 @@ from workflows.demo.rules import RULES, check, told
 from workflows.demo.send_rules import Sends
 from workflows.marketplace import tables
 from workflows.marketplace.bidding import RoundStatus
+from workflows.marketplace.billing import PaymentState
 from workflows.marketplace.change import MESSAGE_QUEUE
 from workflows.marketplace.confirmation import ConfirmationStatus
 from workflows.marketplace.credit import HoldStatus
@@ -177,6 +178,10 @@ SPOILT: dict[str, tuple[str, Spoil]] = {
     "more paid than was received": (
         MONEY,
         lambda d: d.spoil("orders", {"paid_paisa": TOTAL + 5}, id=ORDER),
+    ),
+    "an order paid by what was sent back": (
+        MONEY,
+        lambda d: d.spoil("payments", {"status": PaymentState.REFUNDED}),
     ),
     "money kept for an order that is closed": (
         MONEY,
