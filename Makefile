@@ -1,6 +1,6 @@
 # Everything a developer types. Needs only make and Python 3.11 or newer with venv.
 #
-#   make run    consumer, API and demo traffic on a SQLite file under ./var/
+#   make run    consumer, API and a made-up day on SQLite files under ./var/
 #   make test   the quick suite, on SQLite and on a real Valkey server
 #   make check  style, types, layers, and the snippets of the documentation
 #
@@ -18,8 +18,8 @@ MODES := tests/integration/test_workflow_*.py tests/integration/test_api_workflo
          tests/parity/temporal
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: help run test test-postgres check format chaos chaos-short mutants \
-        mutants-short property parity parity-record failpoints modes modes-short bench \
+.PHONY: help run test test-postgres check format chaos chaos-short storm \
+        storm-short mutants mutants-short property parity parity-record failpoints modes modes-short bench \
         scale coverage ci clean
 
 help:
@@ -53,6 +53,12 @@ chaos: $(VENV)/.dev
 
 chaos-short: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos --short
+
+storm: $(VENV)/.run
+	$(BIN)/workflows demo crash --orders 1000 --kills 20 --rate 2 --speed 45 $(STORM)
+
+storm-short: $(VENV)/.run
+	$(BIN)/workflows demo crash $(STORM)
 
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants

@@ -3,7 +3,6 @@
 import argparse
 import http.client
 import os
-import signal
 import socket
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows import __version__
+from workflows.cli.demo_commands import add_demo_commands, demo_environment
 from workflows.cli.workflow_commands import add_workflow_commands
 from workflows.client import (
     RPCError,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 READY_WITHIN_S = 60.0
 MAX_PORT = 65_535
 MAX_WORKERS = 1000
-MIN_RATE, MAX_RATE = 0.001, 1000.0  # jobs per second
 GUNICORN_CONFIG = Path(__file__).parents[2] / "deploy" / "gunicorn.conf.py"
 
 Command = Callable[[argparse.Namespace], int]
@@ -90,17 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--workers", type=_count, default=8, help="jobs that run at once (%(default)s)"
     )
-    run.add_argument("--demo", action="store_true", help="send demo traffic too")
+    run.add_argument("--demo", action="store_true", help="play a made-up day too")
     run.set_defaults(command=_run)
 
-    demo = commands.add_parser("demo", help="send demo jobs through the real queues")
-    demo.add_argument(
-        "--rate", type=_rate, default=2.0, help="jobs per second (%(default)s)"
-    )
-    demo.add_argument(
-        "--count", type=int, default=0, help="stop after so many (0: never)"
-    )
-    demo.set_defaults(command=_demo)
+    add_demo_commands(commands)
 
     doctor = commands.add_parser(
         "doctor", help="show settings, job types and store; look for faults"
@@ -129,17 +121,6 @@ def _count(text: str) -> int:
         msg = f"workers are a number from 1 to {MAX_WORKERS}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not MIN_RATE <= rate <= MAX_RATE:
-        msg = f"a rate is a number from {MIN_RATE} to {MAX_RATE}"
-        raise argparse.ArgumentTypeError(msg)
-    return rate
 
 
 def _settings() -> Settings:
@@ -188,20 +169,11 @@ def _doctor(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _demo(options: argparse.Namespace) -> int:
-    # Before the jobs are imported, so that a stop in the first second is clean too.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    _settings()
-    from workflows.demo import send_traffic  # noqa: PLC0415 - imports the jobs
-
-    return send_traffic(rate=options.rate, count=options.count)
-
-
 # -- run -------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run consumer, API and, if asked for, demo traffic until Ctrl-C."""
+    """Run consumer, API and, if asked for, a made-up day until Ctrl-C."""
     settings = _settings()
     if not GUNICORN_CONFIG.is_file():
         print(
@@ -219,7 +191,8 @@ def _run(options: argparse.Namespace) -> int:
     store = _load_jobs().store  # what is wrong is said once, and nothing has started
     store.ping()
     store.close()
-    with ProcessGroup(os.environ) as group:
+    demo = demo_environment() if options.demo else {}
+    with ProcessGroup({**os.environ, **demo}) as group:
         group.start("consumer", _consumer(options.workers))
         group.start("API", _api(options.host, options.port))
         if not _until_ready(group, options.host, options.port):
@@ -228,7 +201,8 @@ def _run(options: argparse.Namespace) -> int:
             return group.stop()
         _greet(settings, f"http://{options.host}:{options.port}")
         if options.demo:
-            group.start("demo", (sys.executable, "-m", "workflows", "demo"))
+            day = ("-m", "workflows", "demo", "day", "--stay")
+            group.start("demo", (sys.executable, *day))
         return group.watch()
 
 

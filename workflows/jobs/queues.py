@@ -37,7 +37,7 @@ class Queues:
         add = _QUEUES.get(job.queue)
         if add is None:
             return False
-        add(job, delay)
+        add(job, services().real(delay))
         return True
 
 

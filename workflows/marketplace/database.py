@@ -1,5 +1,6 @@
 """The marketplace's database: a SQLite file, or PostgreSQL, through SQLAlchemy."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ from workflows.marketplace.sql.orders import SqlOrders
 from workflows.marketplace.sql.work import SqlWork
 
 POOL_SIZE = 5
+TURN_SECONDS = 5  # that a thread waits for the others of its process
 KINDS: dict[str, ModuleType] = {
     "sqlite": on_sqlite,
     "postgresql": on_postgresql,
@@ -41,6 +43,7 @@ class Database:
         pool_size: int = POOL_SIZE,
     ) -> None:
         self._adapters = (orders, credit)
+        self._turn = threading.Lock()
         parsed = database_url(url)
         self._kind = KINDS[parsed.drivername]
         self._engine = self._kind.make_engine(parsed, pool_size)
@@ -54,8 +57,16 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[SqlWork]:
         """See `Storage.begin`. Transactions wait for each other, at most 5 s."""
-        with self._transaction() as connection:
-            yield SqlWork(connection, *self._adapters)
+        # SQLite lets those who wait look again now and then, and whoever looks at the
+        # right moment goes first; threads of one process take turns instead.
+        if not self._turn.acquire(timeout=TURN_SECONDS):
+            msg = "the marketplace database is not available: others write"
+            raise StoreUnavailableError(msg)
+        try:
+            with self._transaction() as connection:
+                yield SqlWork(connection, *self._adapters)
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""

@@ -54,9 +54,22 @@ def tell_customer(
 
 
 def tell_expired(change: Change, order: Order) -> None:
-    """Tell the customer that his order is closed, and why."""
+    """Tell the customer that his order is closed, and why.
+
+    One that was reinstated may close a second time, for another reason.
+    """
     reason = EXPIRY_TEXT[order.closed_reason or "deadline"]
-    tell_customer(change, order, "order_expired", order.id, reason, lifetime=HALF_A_DAY)
+    events = change.work.events.of_order(order.id)
+    again = ":again" if any(event.type == "reinstated" for event in events) else ""
+    tell_customer(
+        change,
+        order,
+        "order_expired",
+        order.id,
+        reason,
+        key=f"order_expired:{order.id}{again}",
+        lifetime=HALF_A_DAY,
+    )
 
 
 def tell_supplier(

@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -33,8 +33,12 @@ class Services:
     payments: PaymentsPort
 
     def clock(self) -> datetime:
-        """Return the time."""
-        return datetime.now(UTC)
+        """Return the marketplace's time."""
+        return self.settings.clock.now()
+
+    def real(self, span: timedelta) -> timedelta:
+        """Return how long a span of the marketplace's time takes."""
+        return self.settings.clock.real(span)
 
     def new_id(self) -> str:
         """Return a fresh id."""

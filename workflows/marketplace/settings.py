@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.exceptions import SettingsError
 from workflows.marketplace.change import Timers
+from workflows.marketplace.clock import REAL_TIME, MarketplaceClock
 from workflows.marketplace.database import POOL_SIZE, database_url
 from workflows.marketplace.fields import Phone
 from workflows.marketplace.pair_limit import PairLimit
@@ -75,6 +76,7 @@ class MarketplaceSettings(BaseSettings):
     whatsapp_read_timeout_s: Annotated[float, Field(gt=0, le=30)] = 15
     whatsapp_ambiguous_check_s: Annotated[float, Field(gt=0, le=900)] = 60
     order_timers: Timers = Timers.WORKFLOW
+    marketplace_clock: MarketplaceClock | None = None
     token_secret: Secret = SecretStr("demo")
     payment_ttl_min: Minutes = 30
     fulfilment_ttl_min: Minutes = 240
@@ -82,12 +84,18 @@ class MarketplaceSettings(BaseSettings):
     bidding_window_min: Minutes = 10
     bidding_min_bids: Annotated[int, Field(ge=1, le=100)] = 1
     confirm_window_min: Minutes = 15
+    sweep_lag_s: Annotated[int, Field(ge=0, le=86_400)] = 30
     fallback_max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     max_supply_bps: Annotated[int, Field(ge=1, le=10_000)] = 9500
     outlet_code: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,8}$")] = "KTM"
     reminder_min_paisa: Annotated[int, Field(ge=1)] = 10_000
     recon_rounding_paisa: Annotated[int, Field(ge=0, le=10_000)] = 100
     report_recipients: Annotated[tuple[Phone, ...], NoDecode] = ()
+
+    @property
+    def clock(self) -> MarketplaceClock:
+        """The clock as configured."""
+        return self.marketplace_clock or REAL_TIME
 
     @property
     def pair_limit(self) -> PairLimit:
@@ -113,6 +121,7 @@ class MarketplaceSettings(BaseSettings):
             bidding_window=timedelta(minutes=self.bidding_window_min),
             min_bids=self.bidding_min_bids,
             confirm_window=timedelta(minutes=self.confirm_window_min),
+            sweep_lag=timedelta(seconds=self.sweep_lag_s),
             max_offers=self.fallback_max_attempts,
             max_supply_bps=self.max_supply_bps,
             outlet=self.outlet_code,

@@ -122,21 +122,48 @@ def test_a_newer_file_is_refused(database: Database, path: Path) -> None:
         Database(f"sqlite:///{path}")
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["by a thread", "by a process"])
 def test_a_busy_database_is_unavailable_not_an_error_of_the_job(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    same: bool, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_sqlite, "BUSY_TIMEOUT_MS", 50)
     database = Database(f"sqlite:///{path}")
+    other = database if same else Database(f"sqlite:///{path}")
 
     def second_writer() -> None:
-        with database.begin():
+        with other.begin():
             caught.append(None)
 
     caught: list[None] = []
     with database.begin(), pytest.raises(StoreUnavailableError):
         second_writer()
     assert caught == []
+    with other.begin():  # who gave up keeps nobody from writing
+        pass
     database.close()
+    other.close()
+
+
+def test_threads_of_one_process_take_turns_and_do_not_race_for_the_file(
+    database: Database,
+) -> None:
+    waiting = threading.Event()
+
+    def write() -> None:
+        waiting.set()
+        with database.begin():
+            held.append(database._engine.pool.checkedout())
+
+    held: list[int] = []
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    with database.begin():
+        for thread in threads:
+            thread.start()
+        waiting.wait()
+        held.append(database._engine.pool.checkedout())
+    for thread in threads:
+        thread.join()
+    assert held == [1] * 5
 
 
 def test_writers_wait_for_each_other(database: Database) -> None:

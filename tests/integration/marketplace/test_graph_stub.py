@@ -172,3 +172,34 @@ def test_a_script_is_for_one_recipient_and_spent(
 def test_a_wrong_control_call_is_refused(client: httpx2.Client, body: str) -> None:
     answer = client.post("/__stub__/rules", content=body)
     assert answer.status_code == 422
+
+
+def test_some_calls_fail_as_the_seed_draws_them(
+    client: httpx2.Client, stub: StubProcess
+) -> None:
+    def outcomes() -> list[int]:
+        stub.reset()
+        stub.configure(faultsPercent=40, seed=7, pairBurst=1000, perSecond=1000)
+        return [outcome(client) for _ in range(40)]
+
+    once = outcomes()
+    assert set(once) == {0, 200, 429, 500, 502}
+    assert outcomes() == once
+    taken = [message["told"] for message in stub.messages()]
+    assert (taken.count(True), taken.count(False)) == (once.count(200), once.count(0))
+
+
+def outcome(client: httpx2.Client) -> int:
+    try:
+        return post(client).status_code
+    except httpx2.TransportError:  # accepted, and the line is cut
+        return 0
+
+
+def test_the_log_of_accepted_messages_is_read_from_a_place_on(
+    client: httpx2.Client, stub: StubProcess
+) -> None:
+    for _ in range(3):
+        post(client)
+    rest = client.get("/__stub__/messages?since=2").json()
+    assert rest == stub.messages()[2:]

@@ -26,6 +26,7 @@ from workflows.marketplace.change import Noop
 from workflows.marketplace.credit import CreditStatus, HoldStatus
 from workflows.marketplace.ledger import Account
 from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
+from workflows.marketplace.parties import PartyStatus
 from workflows.marketplace.ports import Lookup
 from workflows.marketplace.transitions import credit, delivery, orders, payments
 from workflows.marketplace.transitions.bidding import close_round
@@ -200,6 +201,37 @@ def test_oe_5_a_payment_in_time_told_late_reinstates_for_a_while(
     assert [event.type for event in story.history(market)].count("secured") == (
         status is OrderStatus.BIDDING
     )
+
+
+def test_an_order_that_was_reinstated_and_expires_again_is_told_of_again(
+    market: Shop, deliveries: Deliveries
+) -> None:
+    with market.storage.begin() as work:  # nobody is there to take it
+        for supplier in work.suppliers.where():
+            closed = replace(supplier, status=PartyStatus.CLOSED)
+            work.suppliers.move(supplier, closed)
+    story.place(market)
+    go(market, "10:41")
+    story.pay(market, paid_at=at("10:29:30"))
+    go(market, "11:00")
+    assert story.the_order(market).closed_reason == "no_supplier"
+    assert deliveries.to(PHONE).count("order_expired") == 2
+
+
+def test_money_that_was_sent_back_pays_for_no_order_that_is_reinstated(
+    market: Shop,
+) -> None:
+    story.place(market)
+    story.pay(market, TOTAL - 100)
+    go(market, "10:31")
+    assert story.the_order(market).payment_status is PaymentStatus.REFUND_DUE
+    with market.storage.begin() as work:
+        [first] = work.payments.of_order(ORDER)
+    market.market.run("ops", payments.refund, first.id)
+    story.pay(market, 100, ref="esewa-2", paid_at=at("10:29"))
+    order = story.the_order(market)
+    assert (order.status, order.paid_paisa) == (OrderStatus.EXPIRED, 100)
+    assert order.payment_status is PaymentStatus.REFUND_DUE
 
 
 @dataclass

@@ -11,10 +11,11 @@ from workflows.marketplace.transitions.offers import FALLBACK_QUEUE
 
 EXPIRY_QUEUE = "order-expiry"
 SWEPT = "search_swept"
+LAGS = 2  # its own timer has the first try so long
 
 
 def _overdue(change: Change, limit: int) -> Sequence[str]:
-    before = change.now - policy.ORDER_LAG
+    before = change.now - LAGS * change.terms.sweep_lag
     late = change.work.orders.overdue(before, limit)
     due = [(order, order.due_at()) for order in late]
     return [order.id for order, at in due if at is not None and at <= before]
@@ -35,7 +36,7 @@ def _expire(change: Change, order_id: str) -> object:
 
 
 def _stuck(change: Change, limit: int) -> Sequence[str]:
-    before = change.now - policy.ORDER_LAG
+    before = change.now - LAGS * change.terms.sweep_lag
     searching = change.work.orders.in_status(OrderStatus.FALLBACK, limit)
     stuck = []
     for order in searching:

@@ -6,5 +6,4 @@ QUEUE = "bidding-timeout"
 RETRY = {"attempts": 3, "backoff": {"type": "fixed", "delay": 5000}}
 TIMEOUT = timedelta(seconds=90)
 CRON = "*/2 * * * *"
-ORDER_LAG = timedelta(seconds=60)  # the order's own timer has the first try so long
 FALLBACK_SWEEPS = 3

@@ -4,6 +4,7 @@ Each does one transition, by its condition: run again after a crash, it does not
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from workflows import activity
@@ -26,10 +27,16 @@ Result = TypeVar("Result")
 
 
 class OrderActivities:
-    """`expirer` returns this process's; the others use its marketplace too."""
+    """`expirer` returns this process's; the others use its marketplace too.
 
-    def __init__(self, expirer: Callable[[], OrderExpirer]) -> None:
+    `speed`: of the marketplace's clock.
+    """
+
+    def __init__(
+        self, expirer: Callable[[], OrderExpirer], *, speed: float = 1.0
+    ) -> None:
         self._expirer = expirer
+        self._speed = speed
 
     @property
     def all(self) -> list[Callable[..., Any]]:
@@ -48,7 +55,7 @@ class OrderActivities:
     @activity.defn(name="look-at-order")
     def look_at_order(self, order_id: str) -> Seen:
         """Return where the order is, and what it needs next."""
-        return self._run(look, order_id)
+        return replace(self._run(look, order_id), speed=self._speed)
 
     @activity.defn(name="expire-order")
     def expire_order(self, order_id: str) -> str:

@@ -26,8 +26,9 @@ def _wake(job: OutboxJob, delay: timedelta) -> None:
     wake(BlockingClient(service, data_converter=huey.data_converter), job, delay)
 
 
-if read_settings(MarketplaceSettings).order_timers is Timers.WORKFLOW:
-    activities = OrderActivities(_expirer)
+settings = read_settings(MarketplaceSettings)
+if settings.order_timers is Timers.WORKFLOW:
+    activities = OrderActivities(_expirer, speed=settings.clock.speed)
     huey.register_workflows(
         TASK_QUEUE, workflows=[OrderLifecycle], activities=activities.all
     )

@@ -26,12 +26,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An order as it is `now`. `over`: nothing will follow; else no step is a wait."""
+    """An order as it is `now`. `over`: nothing will follow; else no step is a wait.
+
+    `speed`: how fast the marketplace's clock goes, by which its spans get shorter.
+    """
 
     status: str
     now: datetime
     step: Step | None
     over: bool
+    speed: float = 1.0
 
 
 def look(change: Change, order_id: str) -> Seen:

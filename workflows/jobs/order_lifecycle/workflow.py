@@ -78,7 +78,9 @@ class OrderLifecycle:
             pause = PAUSE if seen.step == done else timedelta(0)
             if seen.step is None:
                 await workflow.wait_condition(lambda: self._changed)
-            elif not await self._changes_within(max(seen.step.at - seen.now, pause)):
+            elif not await self._changes_within(
+                max((seen.step.at - seen.now) / seen.speed, pause)
+            ):
                 await self._act(seen.step.activity, seen.step.subject)
                 done = seen.step
         return seen.status

@@ -26,7 +26,7 @@ class SqlWork:
 
     @property
     def connection(self) -> Connection:
-        """The transaction's connection."""
+        """The transaction itself, for what no repository reads."""
         return self._connection
 
     @cached_property

@@ -176,9 +176,10 @@ def refund(change: Change, payment_id: str) -> Payment | Noop:
         for p in change.work.payments.of_order(order.id)
         if p.status is PaymentState.CAPTURED
     ]
-    if not left:
-        refunded = replace(order, payment_status=PaymentStatus.REFUNDED)
-        save_order(change, order, refunded)
+    # What is gone pays for nothing any more, should the order be reinstated.
+    status = order.payment_status if left else PaymentStatus.REFUNDED
+    kept = max(0, order.paid_paisa - payment.amount_paisa)
+    save_order(change, order, replace(order, payment_status=status, paid_paisa=kept))
     return back
 
 

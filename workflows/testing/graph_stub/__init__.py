@@ -11,6 +11,7 @@ from the account's own limits:
     POST   /__stub__/clock     {"at": ms}: stand still at this time
     POST   /__stub__/inbound   {"from": "+977…", "at": ms}: opens the 24 h window
     GET    /__stub__/calls     every call with its time
-    GET    /__stub__/messages  every message that was accepted
+    GET    /__stub__/messages  every message that was accepted, whether it was `told`
+                               so or not; `?since=n`: after the n-th
     DELETE /__stub__/state     as new
 """

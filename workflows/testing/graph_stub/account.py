@@ -1,5 +1,6 @@
 """The account behind the stub: who may send what, when, and what went out."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -34,13 +35,26 @@ class Rule(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The account's limits. `pair_burst`: Meta's is 45, a strict stub has 3."""
+    """The account's limits. `pair_burst`: Meta's is 45, a strict stub has 3.
+
+    `faults_percent`: so many of the calls get one of `FAULTS`, drawn by `seed`.
+    """
 
     token: str = "stub-token"  # noqa: S105 - a stub's
     pair_burst: int = 45
     per_second: int = 80
     throttle_status: int = 400  # older endpoints answer 429
     enforce_window: bool = False
+    faults_percent: int = 0
+    seed: int = 0
+
+
+FAULTS = (
+    Rule(drop="accepted"),  # it goes out, and nobody is told
+    Rule(status=502),  # a gateway's: it may have gone out, and has not
+    Rule(status=500, code=131000),
+    Rule(status=429, code=130429),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +90,18 @@ class Account:
             self._at: int | None = None
             self._inbound: dict[str, int] = {}
             self._pair_tat: dict[str, int] = {}
+            self._faults = random.Random(0)
 
     def now(self) -> int:
         """Return the set time, else the wall's, in ms."""
         return int(time.time() * 1000) if self._at is None else self._at
+
+    def configure(self, settings: Settings) -> None:
+        """Change the settings; the faults begin anew."""
+        with self._lock:
+            if settings.seed != self.settings.seed:
+                self._faults = random.Random(settings.seed)
+            self.settings = settings
 
     def stand_at(self, at: int) -> None:
         """Stop the clock at a time."""
@@ -107,7 +129,7 @@ class Account:
             self._record("send", to)
             if token != self.settings.token:
                 return self._error(190)
-            if rule := self._scripted(to):
+            if rule := self._scripted(to) or self._fault():
                 return self._apply(rule, to, fields)
             for check in (_request_fault, self._magic, self._limits):
                 fault = check(to, fields)
@@ -128,9 +150,15 @@ class Account:
                 return rule
         return None
 
+    def _fault(self) -> Rule | None:
+        percent = self.settings.faults_percent
+        if not percent or self._faults.randrange(100) >= percent:
+            return None
+        return self._faults.choice(FAULTS)
+
     def _apply(self, rule: Rule, to: str, fields: dict[str, Any]) -> Reply:
         if rule.drop == "accepted" or rule.status == 200:
-            reply = self._accept(to, fields)
+            reply = self._accept(to, fields, told=rule.drop is None)
         elif rule.code is None:
             reply = Reply(rule.status, b"<html>Bad gateway</html>")
         else:
@@ -165,10 +193,16 @@ class Account:
         self._pair_tat[to] = tat + PAIR_PERIOD_MS
         return None
 
-    def _accept(self, to: str, fields: dict[str, Any]) -> Reply:
+    def _accept(self, to: str, fields: dict[str, Any], *, told: bool = True) -> Reply:
         wamid = f"wamid.STUB{len(self.messages) + 1}"
         self.messages.append(
-            {"at": self.now(), "wamid": wamid, "to": to, "request": fields}
+            {
+                "at": self.now(),
+                "wamid": wamid,
+                "to": to,
+                "request": fields,
+                "told": told,
+            }
         )
         sent = {"id": wamid}
         if fields.get("type") == "template":

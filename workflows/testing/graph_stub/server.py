@@ -39,11 +39,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a probe or an inspection."""
-        account, path = self.server.account, self.path.partition("?")[0]
+        account = self.server.account
+        path, _, query = self.path.partition("?")
         if path == "/__stub__/calls":
             self._reply(json_reply(200, account.calls))
         elif path == "/__stub__/messages":
-            self._reply(json_reply(200, account.messages))
+            since = int(query.removeprefix("since=") or 0)
+            self._reply(json_reply(200, account.messages[since:]))
         elif found := NUMBER.fullmatch(path):
             self._reply(account.probe(self._token(), found[1]))
         else:
@@ -101,7 +103,7 @@ def _control(account: Account, path: str, raw: bytes) -> bool:
         case "/__stub__/rules":
             account.rules.append(msgspec.json.decode(raw, type=Rule))
         case "/__stub__/settings":
-            account.settings = msgspec.json.decode(raw, type=Settings)
+            account.configure(msgspec.json.decode(raw, type=Settings))
         case "/__stub__/clock":
             account.stand_at(msgspec.json.decode(raw, type=dict[str, int])["at"])
         case "/__stub__/inbound":
