@@ -15,6 +15,7 @@ QUEUE = "whatsapp-message-send"
 ATTEMPTS = 3
 BASE = timedelta(seconds=2)
 TIMEOUT = timedelta(seconds=50)  # less than a message's lease, more than any call
+INSIST = timedelta(seconds=15)  # on writing what became of a call; fits into TIMEOUT
 CONCURRENCY = 5
 
 MAX_DEFERRALS = 20
