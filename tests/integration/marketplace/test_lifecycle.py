@@ -1,9 +1,12 @@
 """Orders from placement to the last paisa, and the payments that race them."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,7 +16,7 @@ from tests.integration.marketplace.invoices import invoice
 from tests.integration.marketplace.people import LINES
 from tests.integration.marketplace.shop import PHONE, Shop
 from tests.integration.marketplace.story import ORDER, TOTAL, answer, at, go
-from workflows.exceptions import NonRetryableError
+from workflows.exceptions import NonRetryableError, StoreUnavailableError
 from workflows.jobs.bidding_timeout.payload import BiddingTimeout
 from workflows.jobs.bidding_timeout.processor import close_rounds
 from workflows.jobs.order_expiry.processor import OrderExpirer
@@ -25,9 +28,11 @@ from workflows.marketplace.billing import (
 from workflows.marketplace.change import Noop
 from workflows.marketplace.credit import CreditStatus, HoldStatus
 from workflows.marketplace.ledger import Account
+from workflows.marketplace.message import MessageStatus
 from workflows.marketplace.order import Order, OrderStatus, PaymentStatus
 from workflows.marketplace.parties import PartyStatus
 from workflows.marketplace.ports import Lookup
+from workflows.marketplace.sql.work import SqlWork
 from workflows.marketplace.transitions import credit, delivery, orders, payments
 from workflows.marketplace.transitions.bidding import close_round
 from workflows.marketplace.transitions.payments import Receipt
@@ -232,6 +237,26 @@ def test_money_that_was_sent_back_pays_for_no_order_that_is_reinstated(
     order = story.the_order(market)
     assert (order.status, order.paid_paisa) == (OrderStatus.EXPIRED, 100)
     assert order.payment_status is PaymentStatus.REFUND_DUE
+
+
+def test_an_outcome_that_cannot_be_written_at_once_is_no_second_message(
+    market: Shop, deliveries: Deliveries
+) -> None:
+    @contextmanager
+    def begin() -> Iterator[SqlWork]:
+        if deliveries.sent and not refused:
+            refused.append(None)
+            raise StoreUnavailableError
+        with market.storage.begin() as work:
+            yield work
+
+    refused: list[None] = []
+    market.sender = replace(market.sender, storage=Mock(begin=begin))
+    job = market.say()
+    market.run_for(300)
+    assert refused
+    assert len(deliveries.sent) == 1
+    assert market.message_of(job).status is MessageStatus.ACCEPTED
 
 
 @dataclass

@@ -15,6 +15,7 @@ from workflows.marketplace.message import BACKOFF, MAX_CALLS
 QUEUE = "whatsapp-message-send"
 ATTEMPTS = MAX_CALLS
 TIMEOUT = timedelta(seconds=50)  # less than a message's lease, more than any call
+INSIST = timedelta(seconds=15)  # on writing what became of a call; fits into TIMEOUT
 CONCURRENCY = 5
 
 MAX_DEFERRALS = 20

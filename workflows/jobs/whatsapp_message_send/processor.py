@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from workflows.exceptions import Snooze
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
+)
+
+from workflows.exceptions import Snooze, StoreUnavailableError
 from workflows.jobs.whatsapp_message_send import policy
 from workflows.jobs.whatsapp_message_send.payload import WhatsAppMessageSend
 from workflows.jobs.whatsapp_message_send.steps import (
@@ -49,6 +56,14 @@ from workflows.marketplace.whatsapp_errors import SendFailure, classify
 
 Result = dict[str, str | int | None]
 
+# What was sent and is not written down is sent again; so a busy database is waited for.
+_INSISTING = Retrying(
+    retry=retry_if_exception_type(StoreUnavailableError),
+    stop=stop_after_delay(policy.INSIST),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatsAppSender:
@@ -82,7 +97,7 @@ class WhatsAppSender:
             verdict = Defer(PROBE_INTERVAL, "parked")
         if isinstance(verdict, Send):
             outcome = self.transport.send(message)
-            message, verdict = self._record(message, outcome, run)
+            message, verdict = _INSISTING(self._record, message, outcome, run)
         return _conclude(message, verdict)
 
     def _prepare(
