@@ -89,8 +89,8 @@ def check(storage: Storage, name: str) -> None:
         assert len({bid.round_id for bid in won}) == len(won)
         order = work.orders.get(name)
         assert order is not None
-        paid = work.payments.of_order(name)
-        assert order.paid_paisa == sum(p.amount_paisa for p in paid)
+        kept = [p for p in work.payments.of_order(name) if p.status == PAID]
+        assert order.paid_paisa == sum(p.amount_paisa for p in kept)
 
 
 # -- what contestants do ---------------------------------------------------------------

@@ -63,13 +63,17 @@ class Channel(Deliveries):
     def __init__(self) -> None:
         super().__init__()
         self.script: dict[str, list[int]] = {}
+        self.wamids: list[str] = []  # of what was sent
         self.reported = 0
 
     def send(self, message: Message) -> Accepted | SendFailure:
         codes = self.script.get(message.to_phone or "")
         if codes:
             return SendFailure(http_status=400, code=codes.pop(0))
-        return super().send(message)
+        answer = super().send(message)
+        if isinstance(answer, Accepted):
+            self.wamids.append(answer.wamid)
+        return answer
 
 
 class _AllJobs(Shop):
@@ -310,7 +314,7 @@ class World:
             return False
         message = self.channel.sent[self.channel.reported]
         told = StatusEvent(
-            wamid=f"wamid.{message.id}",
+            wamid=self.channel.wamids[self.channel.reported],
             message_id=message.id,
             status=MessageStatus.SENT,
             at=self._now(),
