@@ -75,7 +75,7 @@ def test_a_claim_costs_the_same_however_many_timers_wait(
             send(store)
         do(store, timers=due)
     many = claims_cost_ns(store, server)
-    assert many < 1.5 * few
+    assert many < 3 * few  # of what grows with them it would be hundreds
 
 
 def claims_cost_ns(store: Store, server: int | None) -> int:
