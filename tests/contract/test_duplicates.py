@@ -153,6 +153,16 @@ def test_who_replaces_without_extending_takes_over_the_rest_of_the_time(
     assert job(store, "b").state is JobState.DELAYED
 
 
+def test_who_is_replaced_holds_nothing_any_more(
+    store: Store, clock: ManualClock
+) -> None:
+    say(store, "a", REPLACE, delay_ms=9000)
+    assert say(store, "b", DEBOUNCE, delay_ms=9000) == Enqueued("b", CREATED)
+    assert store.fsck() == []
+    clock.advance(1000)
+    assert say(store, "c", None) == Enqueued("c", CREATED)
+
+
 # -- reschedule -------------------------------------------------------------------
 
 
