@@ -103,6 +103,9 @@ class Pool:
             with self._cond:
                 if self.stopping:
                     return None
+                if self._running >= self.capacity:  # the calling slot is reserved
+                    self._cond.wait(1.0)
+                    continue
                 lease = self._pop()
                 if lease:
                     return lease
@@ -134,6 +137,19 @@ class Pool:
             self._running -= 1
             self._finished += 1
             self._leases.pop(key_of(lease), None)
+
+    def reserve(self) -> bool:
+        """Take an idle slot for a run that is not claimed here; False: none is idle."""
+        with self._cond:
+            idle = self._running + len(self._buffer) < self.capacity
+            self._running += idle
+            return idle
+
+    def unreserve(self) -> None:
+        """Give back a reserved slot."""
+        with self._cond:
+            self._running -= 1
+            self._cond.notify()
 
     @property
     def pressed(self) -> bool:

@@ -19,6 +19,7 @@ from workflows.runtime.activity_settling import lost_settlement, settlement_of
 from workflows.runtime.ids import new_id, new_run_id
 from workflows.runtime.lease import MS, Ended, Lease, boot_ns
 from workflows.runtime.parent_close import ParentClose
+from workflows.runtime.pool import Pool
 from workflows.runtime.process import JobProcess, ProcessOptions
 from workflows.runtime.queries import answer
 from workflows.runtime.run_upkeep import RunUpkeep
@@ -249,7 +250,7 @@ class WorkflowWorker:
 
     def _run_chain(self, lease: Lease) -> None:
         """Run a workflow task, and what may follow it on this thread."""
-        inline = not self._stopping.is_set() and self._spare.acquire(blocking=False)
+        inline = not self._stopping.is_set() and self._reserve_inline()
         try:
             taken = run_task(self._host, lease.job, inline=inline)
             begun = boot_ns()
@@ -258,6 +259,16 @@ class WorkflowWorker:
         finally:
             if inline:
                 self._spare.release()
+                self._activity_slots.unreserve()
+
+    def _reserve_inline(self) -> bool:
+        """Whether this thread may go on with an activity: in a slot of activities."""
+        if not self._types.has_activities or not self._spare.acquire(blocking=False):
+            return False
+        if self._activity_slots.reserve():
+            return True
+        self._spare.release()
+        return False
 
     def _run_inline(self, taken: Taken, begun: int) -> Taken | None:
         """Run a leased activity; return the task that its outcome made at once."""
@@ -301,9 +312,14 @@ class WorkflowWorker:
 
     # -- activities --------------------------------------------------------------------
 
-    def _work_on_activities(self) -> None:
+    @property
+    def _activity_slots(self) -> Pool:
         pool = self._process.loop
-        assert pool is not None  # noqa: S101 - no thread without activities
+        assert pool is not None  # noqa: S101 - this worker has activities
+        return pool
+
+    def _work_on_activities(self) -> None:
+        pool = self._activity_slots
         while (lease := pool.take()) is not None:
             job = lease.job
             taken_ns = boot_ns()
