@@ -1,6 +1,6 @@
 -- enqueue: accept jobs, all or none.
 -- needs: core batch job accept
--- runs: run activity leave value duplicate
+-- runs: run activity leave pend value duplicate
 --
 -- ARGV   now, request id, jobs (see lib/accept.lua)
 -- Reply  {} if every job was created; else a flat list of (status, id) per job; or why

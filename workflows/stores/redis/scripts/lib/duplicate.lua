@@ -1,27 +1,8 @@
 -- duplicate: new jobs that say what becomes of duplicates.
--- needs: core batch job accept leave value
+-- needs: core batch job accept leave pend value
 --
 -- Such a job has {ttl_ms or false, extend?, on_duplicate} in its 16th place. A dedup id
 -- that is held for a time is a value of the space dedup: pair(queue, dedup id) to job id.
-
-local function put_off(id, job, now)
-  local queue = leave_pending(id)
-  flush_sets()
-  local type, priority, stalls, expires =
-    unpack(call('HMGET', job_key(id), 'type', 'priority', 'stalls', 'expires'))
-  local due, place = due_time(job[7], job[8], now), next_place()
-  call('HSET', job_key(id), 'state', due and 'delayed' or 'waiting', 'place', place,
-    'ready', due or now)
-  if expires then
-    zadd(prefix .. 'expiring', expires, id)
-  end
-  if due then
-    enter_delayed(id, queue, type, due, place)
-  else
-    enter_waiting(id, queue, type, priority, place, stalls)
-  end
-  flush_sets()
-end
 
 local function take_out(id, now)
   local queue, dedup = leave_pending(id)
@@ -39,7 +20,8 @@ local function meet(id, job, on_duplicate, now)
     take_out(id, now)
     return 'gone'
   elseif on_duplicate == 'reschedule' and (state == 'delayed' or state == 'waiting') then
-    put_off(id, job, now)
+    put_off(id, job[7], job[8], now)
+    flush_sets()
     return 'put off'
   end
   return 'kept'
